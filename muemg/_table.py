@@ -38,7 +38,9 @@ class Table(Mapping[str, np.ndarray]):
         for name, values in columns.items():
             column = np.array(values)
             if column.ndim != 1:
-                raise InvalidArgumentError(f"column {name!r} must have one dimension, got shape {column.shape}")
+                raise InvalidArgumentError(
+                    f"column {name!r} must have one dimension, got shape {column.shape}"
+                )
             column.flags.writeable = False
             self._columns[name] = column
         lengths = {name: len(column) for name, column in self._columns.items()}
@@ -82,7 +84,7 @@ class Table(Mapping[str, np.ndarray]):
         """The table as a pandas `DataFrame`."""
         import pandas as pd
 
-        return pd.DataFrame({name: column for name, column in self._columns.items()})
+        return pd.DataFrame(dict(self._columns.items()))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Table):

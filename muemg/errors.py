@@ -104,5 +104,7 @@ def check_instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
     """Return `value` if it is a `kind`, or raise `InvalidArgumentError`, with a hint what to pass instead."""
     if not isinstance(value, kind):
         came = type(value).__name__
-        raise InvalidArgumentError(f"{name} must be a {kind.__name__}, got {came}{'; ' + hint if hint else ''}")
+        raise InvalidArgumentError(
+            f"{name} must be a {kind.__name__}, got {came}{'; ' + hint if hint else ''}"
+        )
     return value

@@ -70,7 +70,9 @@ class Recording:
             )
         names = tuple(str(name) for name in self.channel_names) or tuple(map(str, range(n_channels)))
         if len(names) != n_channels or len(set(names)) != n_channels:
-            raise InvalidArgumentError(f"channel_names must be {n_channels} different names, got {len(names)}")
+            raise InvalidArgumentError(
+                f"channel_names must be {n_channels} different names, got {len(names)}"
+            )
         auxiliary = {}
         for name, values in dict(self.auxiliary).items():
             track = np.array(values, dtype=np.float64)
@@ -224,7 +226,9 @@ def time_window(start: float, stop: float | None, sampling_rate: float, n_sample
         last = min(n_samples, int(np.ceil(check_positive("stop", stop, "s") * sampling_rate - 1e-9)))
     if first >= last:
         duration = n_samples / sampling_rate
-        raise InvalidArgumentError(f"start to stop must hold samples of the {duration:.4g} s, got {start} to {stop}")
+        raise InvalidArgumentError(
+            f"start to stop must hold samples of the {duration:.4g} s, got {start} to {stop}"
+        )
     return first, last
 
 

@@ -64,9 +64,7 @@ class SpikeTrains:
     # ------------------------------------------------------------------ constructors
 
     @classmethod
-    def from_times(
-        cls, times: Iterable[npt.ArrayLike], sampling_rate: float, n_samples: int
-    ) -> SpikeTrains:
+    def from_times(cls, times: Iterable[npt.ArrayLike], sampling_rate: float, n_samples: int) -> SpikeTrains:
         """Trains from discharge times in seconds, each rounded to the nearest sample."""
         rate = check_positive("sampling_rate", sampling_rate, "Hz")
         rounded = [np.rint(np.asarray(train, dtype=np.float64) * rate) for train in times]
@@ -122,7 +120,9 @@ class SpikeTrains:
     def time_slice(self, start: float = 0.0, stop: float | None = None) -> SpikeTrains:
         """The discharges from `start` (included) to `stop` (excluded), in seconds, counted from `start`."""
         first, last = time_window(start, stop, self.sampling_rate, self.n_samples)
-        cut = tuple(train[np.searchsorted(train, first) : np.searchsorted(train, last)] - first for train in self)
+        cut = tuple(
+            train[np.searchsorted(train, first) : np.searchsorted(train, last)] - first for train in self
+        )
         return SpikeTrains(cut, self.sampling_rate, last - first, self.unit_ids)
 
     def select_units(self, units: npt.ArrayLike) -> SpikeTrains:
@@ -152,7 +152,9 @@ class SpikeTrains:
     def __repr__(self) -> str:
         counts = self.n_spikes
         spread = f", {counts.min()}–{counts.max()} spikes each" if len(self) else ""
-        return f"<SpikeTrains: {len(self)} units × {self.duration:.4g} s at {self.sampling_rate:g} Hz{spread}>"
+        return (
+            f"<SpikeTrains: {len(self)} units × {self.duration:.4g} s at {self.sampling_rate:g} Hz{spread}>"
+        )
 
 
 def _as_train(unit: int, train: npt.ArrayLike | Sequence[int], n_samples: int) -> np.ndarray:

@@ -1,0 +1,9 @@
+from ._labelled_slice import LabelledSlice as LabelledSlice
+from ._labelled_slice import Region as Region
+from .images import slice_from_label_map as slice_from_label_map
+from .images import slice_from_nifti as slice_from_nifti
+from .limbs import forearm as forearm
+from .limbs import layered_cylinder as layered_cylinder
+from .limbs import lower_leg as lower_leg
+from .limbs import thigh as thigh
+from .tissues import limb_conductivities as limb_conductivities

@@ -1,0 +1,9 @@
+from ._interface import ExtrudedLeadField as ExtrudedLeadField
+from ._interface import LeadField as LeadField
+from ._interface import PlacedElectrodes as PlacedElectrodes
+from ._interface import VolumeConductor as VolumeConductor
+from .cross_section import CrossSection as CrossSection
+from .cylinder import CylinderConductor as CylinderConductor
+from .labelled_volume import LabelledVolume as LabelledVolume
+from .planar import PlanarConductor as PlanarConductor
+from .unbounded import UnboundedConductor as UnboundedConductor

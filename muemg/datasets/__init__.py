@@ -1,0 +1,5 @@
+"""Public recordings, fetched when first asked for and kept in a cache folder."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

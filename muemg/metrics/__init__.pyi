@@ -1,0 +1,15 @@
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .comparison import find_duplicates as find_duplicates
+from .matching import best_delay as best_delay
+from .matching import match_spikes as match_spikes
+from .quality import coefficient_of_dispersion as coefficient_of_dispersion
+from .quality import cov_isi as cov_isi
+from .quality import detect_spikes as detect_spikes
+from .quality import interspike_intervals as interspike_intervals
+from .quality import mean_discharge_rate as mean_discharge_rate
+from .quality import pulse_to_noise_ratio as pulse_to_noise_ratio
+from .quality import silhouette as silhouette
+from .quality import silhouette_of_heights as silhouette_of_heights
+from .quality import source_peaks as source_peaks
+from .quality import two_class_threshold as two_class_threshold

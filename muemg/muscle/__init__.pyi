@@ -1,0 +1,12 @@
+from .cross_section import CrossSection as CrossSection
+from .cross_section import Ellipse as Ellipse
+from .cross_section import LabelMap as LabelMap
+from .cross_section import Polygon as Polygon
+from .cross_section import Rectangle as Rectangle
+from .innervation import innervation_numbers as innervation_numbers
+from .innervation import velocity_of_diameter as velocity_of_diameter
+from .motor_units import MotorUnits as MotorUnits
+from .motor_units import MuscleArchitecture as MuscleArchitecture
+from .motor_units import make_motor_units as make_motor_units
+from .pathology import myopathic as myopathic
+from .pathology import neurogenic as neurogenic

@@ -1,0 +1,5 @@
+"""Who fires when: recruitment, rate coding, the times of discharges, and the force they make."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from .fastica import FastICA as FastICA

@@ -1,0 +1,155 @@
+"""Candidate motor units in a signal: blocks of fixed-point searches started where nothing is explained yet.
+
+A start is the whitened observation at a peak of the activity |z(t)|²: it already resembles the response of the
+unit that discharged there. Starts drawn at random meet the same strong units again and again; so after every
+round the surroundings of the discharges just found are closed to further starts, and the search goes on until two
+rounds bring nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from muemg.separation._detection import detect_spikes
+from muemg.separation._extension import Whitening, apply_filters, extended_columns, mean_responses
+from muemg.separation._fixed_point import fixed_point
+from muemg.separation._trains import is_new
+
+__all__ = ["SearchSettings", "refine", "search"]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What the search needs to know, in samples; made by `FastICA` from its parameters."""
+
+    sampling_rate: float
+    contrast: str
+    n_starts: int
+    n_rounds: int
+    n_iterations: int
+    n_fit: int
+    min_spikes: int
+    min_distance: int
+    tolerance: int
+    reach: int
+    least_silhouette: float = 0.7
+
+
+def search(
+    signal: np.ndarray,
+    whitening: Whitening,
+    known: list[np.ndarray],
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Trains of candidate units that are not among the known ones, by falling silhouette within a round.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (n_channels, n_samples)
+    whitening : Whitening
+        Of the signal.
+    known : list of ndarray of int64
+        Trains of the units already found.
+    settings : SearchSettings
+    rng : numpy.random.Generator
+    """
+    n_samples = signal.shape[1]
+    # The moments of the contrast are learned on a random subset; discharges are detected on everything.
+    if n_samples > 1.5 * settings.n_fit:
+        columns = np.sort(rng.choice(n_samples, settings.n_fit, replace=False))
+    else:
+        columns = np.arange(n_samples)
+    whitened = whitening.matrix @ extended_columns(signal, columns, whitening.n_delays)
+    activity = np.einsum("ij,ij->j", whitened, whitened)
+    open_to_starts = np.ones(n_samples, dtype=bool)
+    found: list[np.ndarray] = []
+    empty_rounds = 0
+    for _ in range(settings.n_rounds):
+        starts = _starts(np.where(open_to_starts[columns], activity, 0), settings.n_starts, rng)
+        if not len(starts):
+            break
+        directions = fixed_point(
+            whitened, whitened[:, starts].T, contrast=settings.contrast, n_iterations=settings.n_iterations
+        )
+        sources = apply_filters(directions @ whitening.matrix, signal, whitening.n_delays)
+        trains, silhouettes, _ = detect_spikes(sources, settings.min_distance)
+        before = len(found)
+        for i in np.argsort(-silhouettes):
+            if silhouettes[i] < settings.least_silhouette:
+                break
+            if len(trains[i]) >= settings.min_spikes and is_new(
+                trains[i], known + found, settings.tolerance, settings.reach
+            ):
+                found.append(trains[i])
+        for train in found[before:]:
+            for shift in range(-settings.min_distance, settings.min_distance + 1):
+                open_to_starts[np.clip(train + shift, 0, n_samples - 1)] = False
+        empty_rounds = 0 if len(found) > before else empty_rounds + 1
+        if empty_rounds == 2:
+            break
+    return found
+
+
+def _starts(activity: np.ndarray, n_starts: int, rng: np.random.Generator) -> np.ndarray:
+    """Random local maxima of the activity, from its upper quarter."""
+    rises = activity >= np.concatenate([[0], activity[:-1]])
+    falls = activity > np.concatenate([activity[1:], [0]])
+    peaks = np.flatnonzero(rises & falls & (activity > 0))
+    peaks = peaks[np.argsort(-activity[peaks])][: max(4 * n_starts, len(peaks) // 4)]
+    return rng.choice(peaks, min(n_starts, len(peaks)), replace=False) if len(peaks) else peaks
+
+
+def refine(
+    signal: np.ndarray,
+    whitening: Whitening,
+    trains: list[np.ndarray],
+    settings: SearchSettings,
+    *,
+    n_iterations: int = 5,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Spike-triggered refinement of all candidates at once, keeping each one's best iterate.
+
+    A filter is re-estimated as C⁻¹ times the mean extended observation at the discharges, which are then detected
+    again. After the first iteration the filter's window is moved to where the unit's response stands out most.
+
+    Returns
+    -------
+    trains : list of ndarray of int64
+        For each candidate the train of its iterate with the highest silhouette.
+    silhouettes : ndarray, shape (n_candidates,)
+    """
+    best = list(trains)
+    score = np.zeros(len(trains))
+    current = list(trains)
+    if not trains:
+        return best, score
+    for iteration in range(n_iterations):
+        if iteration == 1:
+            current = _centred(signal, whitening, current)
+            score[:] = 0
+        filters, _ = whitening.filters(mean_responses(signal, current, whitening.n_delays))
+        sources = apply_filters(filters, signal, whitening.n_delays)
+        detected, silhouettes, _ = detect_spikes(sources, settings.min_distance)
+        for i, train in enumerate(detected):
+            if len(train) < settings.min_spikes:
+                continue
+            current[i] = train
+            if silhouettes[i] > score[i]:
+                best[i], score[i] = train, silhouettes[i]
+    return best, score
+
+
+def _centred(signal: np.ndarray, whitening: Whitening, trains: list[np.ndarray]) -> list[np.ndarray]:
+    """Each train shifted to the delay at which the mean whitened observation is longest."""
+    n_delays = whitening.n_delays
+    shifts = np.unique(np.linspace(-n_delays, n_delays, 17).astype(np.int64))
+    centred = []
+    for train in trains:
+        responses = mean_responses(signal, [train + shift for shift in shifts], n_delays)
+        lengths = np.linalg.norm(responses @ whitening.matrix.T, axis=1)
+        moved = train + shifts[np.argmax(lengths)]
+        centred.append(moved[(moved >= 0) & (moved < signal.shape[1])])
+    return centred

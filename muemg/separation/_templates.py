@@ -1,0 +1,144 @@
+"""Motor-unit action potentials by joint least squares, and the signal that is left without them.
+
+Spike-triggered averages smear the potentials of units that discharge together. Solving for all templates at
+once, x(t) = Σ_u Σ_i h_u(t − t_ui) + e(t), with the normal equations built from the spike times alone, keeps
+overlapping templates apart; what remains, e, is the recording with these units peeled off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+import scipy.linalg
+
+__all__ = ["fit_templates", "template_signal"]
+
+
+def fit_templates(signal: np.ndarray, trains: Sequence[np.ndarray], n_lags: int, offset: int) -> np.ndarray:
+    """Least-squares templates of all units at once.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (n_channels, n_samples)
+    trains : sequence of ndarray of int64
+        Discharges of each unit, each with at least one.
+    n_lags : int
+        Length of a template in samples.
+    offset : int
+        Sample of the template at which the discharge lies.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_units, n_channels, n_lags)
+        In the signal's unit.
+    """
+    n_channels = len(signal)
+    n_units = len(trains)
+    if not n_units:
+        return np.zeros((0, n_channels, n_lags), dtype=np.float32)
+    flat, bounds = _flatten(trains)
+    counts = _coincidences(flat, bounds, n_lags)
+    sums = _triggered_sums(np.ascontiguousarray(signal.T), flat, bounds, n_lags, offset)
+    lag = np.arange(n_lags)
+    # The sample at lag a of unit u is at lag b of unit w when t_w − t_u = a − b.
+    gram = counts[:, :, lag[:, None] - lag[None, :] + n_lags - 1].transpose(0, 2, 1, 3)
+    size = n_units * n_lags
+    gram = np.ascontiguousarray(gram)
+    _leave_out_cut_samples(gram, flat, bounds, offset, signal.shape[1])
+    gram = gram.reshape(size, size)
+    # A faint ridge: two units that always discharge together share their templates instead of diverging.
+    gram[np.diag_indices(size)] += 1e-4 * np.repeat(np.maximum(np.diff(bounds), 1), n_lags)
+    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    solved = scipy.linalg.cho_solve(
+        factor, sums.reshape(size, n_channels), overwrite_b=True, check_finite=False
+    )
+    return np.ascontiguousarray(solved.reshape(n_units, n_lags, n_channels).transpose(0, 2, 1), np.float32)
+
+
+def template_signal(
+    templates: np.ndarray, trains: Sequence[np.ndarray], n_samples: int, offset: int
+) -> np.ndarray:
+    """The part of a recording that these units make: templates added at their discharges.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_channels, n_samples)
+    """
+    n_channels = templates.shape[1] if templates.ndim == 3 else 0
+    flat, bounds = _flatten(trains)
+    out = np.zeros((n_channels, n_samples), dtype=np.float32)
+    _add_templates(out, np.ascontiguousarray(templates, dtype=np.float32), flat, bounds, offset)
+    return out
+
+
+def _flatten(trains: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    bounds = np.concatenate([[0], np.cumsum([len(train) for train in trains])]).astype(np.int64)
+    flat = np.concatenate([np.zeros(0, dtype=np.int64), *trains]).astype(np.int64)
+    return flat, bounds
+
+
+@numba.njit(cache=True, parallel=True)
+def _coincidences(flat, bounds, n_lags):
+    """How often t_w − t_u = d for |d| < n_lags, for all pairs (u, w)."""
+    n_units = len(bounds) - 1
+    counts = np.zeros((n_units, n_units, 2 * n_lags - 1), dtype=np.float32)
+    for u in numba.prange(n_units):
+        for w in range(n_units):
+            start = bounds[w]
+            for i in range(bounds[u], bounds[u + 1]):
+                while start < bounds[w + 1] and flat[start] <= flat[i] - n_lags:
+                    start += 1
+                j = start
+                while j < bounds[w + 1] and flat[j] < flat[i] + n_lags:
+                    counts[u, w, flat[j] - flat[i] + n_lags - 1] += 1
+                    j += 1
+    return counts
+
+
+@numba.njit(cache=True)
+def _leave_out_cut_samples(gram, flat, bounds, offset, n_samples):
+    """Take back what discharges whose window is cut by an end count outside the signal."""
+    n_units = len(bounds) - 1
+    n_lags = gram.shape[1]
+    for u in range(n_units):
+        for i in range(bounds[u], bounds[u + 1]):
+            first = flat[i] - offset
+            if first >= 0 and first + n_lags <= n_samples:
+                continue
+            for w in range(n_units):
+                for j in range(bounds[w], bounds[w + 1]):
+                    shift = flat[i] - flat[j]
+                    if abs(shift) >= n_lags:
+                        continue
+                    for a in range(max(0, -shift), min(n_lags, n_lags - shift)):
+                        if first + a < 0 or first + a >= n_samples:
+                            gram[u, a, w, a + shift] -= 1
+
+
+@numba.njit(cache=True, parallel=True)
+def _triggered_sums(by_sample, flat, bounds, n_lags, offset):
+    """Sum of the signal around the discharges of each unit, shape (n_units, n_lags, n_channels)."""
+    n_units = len(bounds) - 1
+    n_samples, n_channels = by_sample.shape
+    sums = np.zeros((n_units, n_lags, n_channels), dtype=np.float32)
+    for u in numba.prange(n_units):
+        for i in range(bounds[u], bounds[u + 1]):
+            first = flat[i] - offset
+            for lag in range(max(0, -first), min(n_lags, n_samples - first)):
+                for c in range(n_channels):
+                    sums[u, lag, c] += by_sample[first + lag, c]
+    return sums
+
+
+@numba.njit(cache=True, parallel=True)
+def _add_templates(out, templates, flat, bounds, offset):
+    n_channels, n_samples = out.shape
+    n_lags = templates.shape[2]
+    for c in numba.prange(n_channels):
+        for u in range(len(bounds) - 1):
+            for i in range(bounds[u], bounds[u + 1]):
+                first = flat[i] - offset
+                for lag in range(max(0, -first), min(n_lags, n_samples - first)):
+                    out[c, first + lag] += templates[u, c, lag]
