@@ -3,8 +3,8 @@
 With the templates H of all units fitted jointly, e = x − Σ_u h_u ∗ s_u is what no unit explains. Unit u seen
 alone is e + h_u ∗ s_u; its best linear filter there is w_u = C_e⁻¹ h̃_u, whose output is that on e (one pass over
 the signal for all units) plus the short response w_u ∗ h_u added at the unit's own discharges. A discharge
-that was missed is still in e and rises; one that was wrong has left −h_u in e and falls: the cancellation does not
-confirm its own mistakes.
+that was missed is still in e and rises; one that was wrong has left −h_u in e and falls: single
+mistakes are not confirmed. A train that is no unit at all would be, which is why `_held_out` judges it first.
 """
 
 from __future__ import annotations

@@ -198,6 +198,7 @@ class _Run:
         self.passes = 0
         self.exhausted = False
         self.floor = 0.0
+        self.plain: Whitening  # of the signal, nothing removed: the first pass makes it
 
     def result(self) -> Decomposition:
         """Pass after pass until one brings nothing new; then the units, best first."""
@@ -256,9 +257,8 @@ class _Run:
     def _seen_plainly(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Trains and silhouettes of the units' linear filters on the signal, nothing removed."""
         signal = self.prepared.signal
-        whitening, _ = whiten(extended_covariance(signal, self.n_delays), self.n_delays)
-        responses, delays, _ = best_responses(self.templates, whitening, self.offset)
-        filters, _ = whitening.filters(responses)
+        responses, delays, _ = best_responses(self.templates, self.plain, self.offset)
+        filters, _ = self.plain.filters(responses)
         sources = apply_filters(filters, signal, self.n_delays)
         trains, silhouettes, _ = detect_spikes(sources, self.settings.min_distance)
         return [train - delay for train, delay in zip(trains, delays)], silhouettes
@@ -266,6 +266,8 @@ class _Run:
     def _pass(self) -> None:
         self._say("whitening")
         whitening, self.floor = whiten(extended_covariance(self.residual, self.n_delays), self.n_delays)
+        if self.passes == 0:
+            self.plain = whitening
         self._say("searching")
         candidates = search(self.residual, whitening, self.trains, self.settings, self.rng)
         candidates, silhouettes = refine(self.residual, whitening, candidates, self.settings)
