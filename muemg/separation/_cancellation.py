@@ -9,14 +9,14 @@ mistakes are not confirmed. A train that is no unit at all would be, which is wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from muemg.metrics.quality import silhouette_of_heights, source_peaks
 from muemg.separation._detection import detect_spikes
-from muemg.separation._extension import Whitening, apply_filters, extended_columns
+from muemg.separation._extension import Extended, Whitening
 from muemg.separation._search import SearchSettings
 
 __all__ = ["Redetection", "best_responses", "redetect"]
@@ -36,8 +36,8 @@ class Redetection:
         Silhouette with each discharge's height taken from a filter that did not see that discharge.
     survival : ndarray, shape (n_units,)
         Share of the discharges whose held-out height is still above the threshold.
-    alone : list of ndarray of float32, shape (rank, n_spikes)
-        Whitened observation at each discharge, the other units removed.
+    alone : callable(int)
+        Whitened observations at the discharges of one unit, the other units removed, shape (n_spikes, rank).
     """
 
     trains: list[np.ndarray]
@@ -45,18 +45,20 @@ class Redetection:
     silhouettes: np.ndarray
     held_out: np.ndarray
     survival: np.ndarray
-    alone: list[np.ndarray]
+    alone: Callable[[int], np.ndarray]
 
 
 def best_responses(
-    templates: np.ndarray, whitening: Whitening, offset: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    templates: np.ndarray, whitening: Whitening, n_delays: int, offset: int
+) -> tuple[np.ndarray, np.ndarray]:
     """For each template the window of R samples that the filter sees best.
 
     Parameters
     ----------
-    templates : ndarray of float32, shape (n_units, n_channels, n_lags)
+    templates : ndarray of float32, shape (n_units, n_lags, n_channels)
     whitening : Whitening
+    n_delays : int
+        R.
     offset : int
         Sample of the templates at which the discharge lies.
 
@@ -66,31 +68,23 @@ def best_responses(
         Extended responses at the chosen delay.
     delays : ndarray of int, shape (n_units,)
         Samples from the discharge to the peak of the filter's output.
-    deflections : ndarray, shape (n_units,)
     """
-    n_units, n_channels, n_lags = templates.shape
-    n_delays = whitening.n_delays
-    padded = np.zeros((n_units, n_channels, n_lags + 2 * n_delays), dtype=np.float32)
-    padded[:, :, n_delays : n_delays + n_lags] = templates
-    delays = np.arange(-n_delays, 2 * n_delays + 1)
-    delays = delays[(offset + delays >= 0) & (offset + delays < n_lags + n_delays - 1)]
-    best = np.full(n_units, -1.0)
-    chosen = np.zeros((n_units, n_delays * n_channels), dtype=np.float32)
-    at = np.zeros(n_units, dtype=np.int64)
-    for delay in delays[:: max(1, n_delays // 8)]:
-        # Row r·C + c of x̃ at t + delay is x_c(t + delay − r).
-        window = padded[:, :, n_delays + offset + delay - np.arange(n_delays)]
-        response = window.transpose(0, 2, 1).reshape(n_units, n_delays * n_channels)
-        deflection = np.linalg.norm(response @ whitening.matrix.T, axis=1)
-        better = deflection > best
-        best[better] = deflection[better]
-        chosen[better] = response[better]
-        at[better] = delay
-    return chosen, at, best
+    n_units, n_lags, n_channels = templates.shape
+    padded = np.zeros((n_units, n_lags + 2 * n_delays, n_channels), dtype=np.float32)
+    padded[:, n_delays : n_delays + n_lags] = templates
+    padded = padded.reshape(n_units, (n_lags + 2 * n_delays) * n_channels)
+    # Sample of the template at which the window ends: near the discharge, where the template is strongest, since the
+    # cut ends of a template are steps that no real response holds.
+    last = np.arange(max(0, offset - n_delays), min(n_lags, offset + 2 * n_delays), max(1, n_delays // 8))
+    # x̃(t) ends with x(t): the window is R·C numbers side by side.
+    windows = np.stack([padded[:, (end + 1) * n_channels :][:, : n_delays * n_channels] for end in last])
+    deflections = np.linalg.norm(windows @ whitening.matrix.T, axis=2)
+    best = np.argmax(deflections, axis=0)
+    return windows[best, np.arange(n_units)], last[best] - offset
 
 
 def redetect(
-    residual: np.ndarray,
+    residual: Extended,
     templates: np.ndarray,
     trains: Sequence[np.ndarray],
     whitening: Whitening,
@@ -101,9 +95,9 @@ def redetect(
 
     Parameters
     ----------
-    residual : ndarray of float32, shape (n_channels, n_samples)
+    residual : Extended
         The recording without any unit.
-    templates : ndarray of float32, shape (n_units, n_channels, n_lags)
+    templates : ndarray of float32, shape (n_units, n_lags, n_channels)
     trains : sequence of ndarray of int64
         Discharges that the residual was made with.
     whitening : Whitening
@@ -112,18 +106,15 @@ def redetect(
         Sample of the templates at which the discharge lies.
     settings : SearchSettings
     """
-    n_units, n_channels, n_lags = templates.shape
-    n_samples = residual.shape[1]
-    n_delays = whitening.n_delays
-    responses, delays, _ = best_responses(templates, whitening, offset)
+    n_units, n_lags, n_channels = templates.shape
+    n_samples, n_delays = residual.n_samples, residual.n_delays
+    responses, delays = best_responses(templates, whitening, n_delays, offset)
     filters, _ = whitening.filters(responses)
-    sources = apply_filters(filters, residual, n_delays)
+    sources = residual.filter(filters)
     margin = n_lags + 2 * n_delays
+    tail = np.zeros((n_delays - 1, n_channels), dtype=np.float32)
     for u in range(n_units):
-        taps = filters[u].reshape(n_delays, n_channels)
-        own = np.zeros(n_lags + n_delays - 1, dtype=np.float32)
-        for delay in range(n_delays):
-            own[delay : delay + n_lags] += taps[delay] @ templates[u]
+        own = Extended.of(np.concatenate([templates[u], tail]), n_delays).rows @ filters[u]
         # The output of the filter follows the discharge by `delays[u]`: shift it back onto the discharge.
         track = np.zeros(n_samples + 2 * margin, dtype=np.float32)
         track[margin : margin + n_samples] = sources[u]
@@ -131,33 +122,25 @@ def redetect(
             first = spike - offset + margin
             track[first : first + len(own)] += own
         sources[u] = track[margin + delays[u] : margin + delays[u] + n_samples]
-    found, silhouettes, _ = detect_spikes(sources, settings.min_distance)
-    seen_alone = [
-        _alone(residual, responses[u], trains[u], found[u], int(delays[u]), whitening) for u in range(n_units)
-    ]
-    held_out = np.array(
-        [_held_out(seen_alone[u], sources[u], found[u], settings) for u in range(n_units)]
-    ).reshape(n_units, 2)
-    return Redetection(found, sources, silhouettes, held_out[:, 0], held_out[:, 1], seen_alone)
+    found, silhouettes = detect_spikes(sources, settings.min_distance)
+
+    def alone(u: int) -> np.ndarray:
+        observed = residual.rows[np.clip(found[u] + delays[u], 0, n_samples - 1)]
+        observed[_near(found[u], trains[u], 2)] += responses[u]
+        return observed @ whitening.matrix.T
+
+    judged = [_held_out(alone(u), sources[u], found[u], settings) for u in range(n_units)]
+    held_out = np.array(judged).reshape(n_units, 2)
+    return Redetection(found, sources, silhouettes, held_out[:, 0], held_out[:, 1], alone)
 
 
-def _alone(
-    residual: np.ndarray,
-    response: np.ndarray,
-    train: np.ndarray,
-    found: np.ndarray,
-    delay: int,
-    whitening: Whitening,
-) -> np.ndarray:
-    """Whitened observations at the discharges `found`, the others removed, shape (rank, n_spikes)."""
-    columns = extended_columns(residual, np.clip(found + delay, 0, residual.shape[1] - 1), whitening.n_delays)
-    subtracted = np.zeros(len(found), dtype=bool)
-    near = np.searchsorted(train, found)
-    for index in (near - 1, near):
-        index = np.clip(index, 0, len(train) - 1)
-        subtracted |= np.abs(train[index] - found) <= 2
-    columns[:, subtracted] += response[:, None]
-    return whitening.matrix @ columns
+def _near(samples: np.ndarray, train: np.ndarray, width: int) -> np.ndarray:
+    """Which samples have a discharge of the train within `width`."""
+    after = np.searchsorted(train, samples)
+    near = np.zeros(len(samples), dtype=bool)
+    for index in (after - 1, after):
+        near |= np.abs(train[np.clip(index, 0, len(train) - 1)] - samples) <= width
+    return near
 
 
 def _held_out(
@@ -171,11 +154,11 @@ def _held_out(
     the threshold; peaks picked from the tail of noise crowd just above it and mostly fall below.
     """
     n_spikes = len(found)
-    mean = alone.mean(axis=1) if n_spikes else np.zeros(1)
+    mean = alone.mean(axis=0) if n_spikes else np.zeros(1)
     length = float(np.linalg.norm(mean))
     if n_spikes < 3 or length == 0:
         return 0.0, 0.0
-    left_out = (n_spikes * (mean @ alone) - np.einsum("ij,ij->j", alone, alone)) / ((n_spikes - 1) * length)
+    left_out = (n_spikes * (alone @ mean) - np.einsum("ij,ij->i", alone, alone)) / ((n_spikes - 1) * length)
     peaks, heights = source_peaks(source, settings.sampling_rate)
     background = heights[~np.isin(peaks, found)]
     spike_heights = left_out * np.abs(left_out)

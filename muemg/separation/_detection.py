@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["detect_spikes"]
 
 
-def detect_spikes(sources: np.ndarray, min_distance: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+def detect_spikes(sources: np.ndarray, min_distance: int) -> tuple[list[np.ndarray], np.ndarray]:
     """Discharges and silhouette of every source.
 
     Parameters
@@ -26,24 +26,21 @@ def detect_spikes(sources: np.ndarray, min_distance: int) -> tuple[list[np.ndarr
     spikes : list of ndarray of int64
         Sample indices, one array per source.
     silhouettes : ndarray, shape (n_sources,)
-    thresholds : ndarray, shape (n_sources,)
-        Height of s·|s| above which a peak is a discharge.
     """
     n_sources, n_samples = sources.shape
     capacity = n_samples // max(1, min_distance) + 2
     positions = np.empty((n_sources, capacity), dtype=np.int64)
     counts = np.zeros(n_sources, dtype=np.int64)
     silhouettes = np.zeros(n_sources)
-    thresholds = np.zeros(n_sources)
-    _detect_all(sources, max(1, min_distance), positions, counts, silhouettes, thresholds)
-    return [positions[i, : counts[i]].copy() for i in range(n_sources)], silhouettes, thresholds
+    _detect_all(sources, max(1, min_distance), positions, counts, silhouettes)
+    return [positions[i, : counts[i]].copy() for i in range(n_sources)], silhouettes
 
 
 @numba.njit(cache=True)
 def _peaks(source, min_distance, positions, heights):
     """Positive local maxima, highest first claiming `min_distance` on either side; heights are squared."""
     n_samples = len(source)
-    candidates = np.empty(n_samples // 2 + 1, dtype=np.int64)
+    candidates = np.empty(n_samples // 2 + 1, dtype=np.int32)
     count = 0
     for t in range(n_samples):
         value = source[t]
@@ -56,21 +53,51 @@ def _peaks(source, min_distance, positions, heights):
         candidates[count] = t
         count += 1
     candidates = candidates[:count]
-    keep = np.ones(count, dtype=np.bool_)
-    for i in np.argsort(source[candidates])[::-1]:
-        if not keep[i]:
-            continue
-        j = i - 1
-        while j >= 0 and candidates[i] - candidates[j] < min_distance:
-            keep[j] = False
-            j -= 1
-        j = i + 1
-        while j < count and candidates[j] - candidates[i] < min_distance:
-            keep[j] = False
-            j += 1
+    # 0 undecided, 1 kept, −1 claimed. A peak above all undecided ones within reach is kept; a few sweeps decide
+    # all, with the outcome of taking them in order of height but without sorting.
+    fate = np.zeros(count, dtype=np.int8)
+    undecided = count
+    while undecided:
+        for i in range(count):
+            if fate[i]:
+                continue
+            at = candidates[i]
+            value = source[at]
+            highest = True
+            j = i - 1
+            while j >= 0 and at - candidates[j] < min_distance:
+                if fate[j] == 0 and source[candidates[j]] > value:
+                    highest = False
+                    break
+                j -= 1
+            if not highest:
+                continue
+            j = i + 1
+            while j < count and candidates[j] - at < min_distance:
+                # Of equal peaks the later one stays.
+                if fate[j] == 0 and source[candidates[j]] >= value:
+                    highest = False
+                    break
+                j += 1
+            if not highest:
+                continue
+            fate[i] = 1
+            undecided -= 1
+            j = i - 1
+            while j >= 0 and at - candidates[j] < min_distance:
+                if fate[j] == 0:
+                    fate[j] = -1
+                    undecided -= 1
+                j -= 1
+            j = i + 1
+            while j < count and candidates[j] - at < min_distance:
+                if fate[j] == 0:
+                    fate[j] = -1
+                    undecided -= 1
+                j += 1
     kept = 0
     for i in range(count):
-        if keep[i]:
+        if fate[i] == 1:
             positions[kept] = candidates[i]
             height = np.float64(source[candidates[i]])
             heights[kept] = height * height
@@ -105,7 +132,7 @@ def _two_classes(heights):
 
 
 @numba.njit(cache=True, parallel=True)
-def _detect_all(sources, min_distance, positions, counts, silhouettes, thresholds):
+def _detect_all(sources, min_distance, positions, counts, silhouettes):
     for b in numba.prange(len(sources)):
         heights = np.empty(positions.shape[1])
         n = _peaks(sources[b], min_distance, positions[b], heights)
@@ -113,7 +140,6 @@ def _detect_all(sources, min_distance, positions, counts, silhouettes, threshold
         if n < 2:
             continue
         threshold = _two_classes(heights)
-        thresholds[b] = threshold
         n_spikes = 0
         spike_mean = 0.0
         other_mean = 0.0

@@ -1,84 +1,143 @@
-"""Extended observations: every channel with its delayed copies, as a bank of FIR filters.
+"""Extended observations: every channel with its delayed copies, seen as a bank of FIR filters.
 
-A separation filter on the extended observations x̃(t) = [x(t), x(t−1), …, x(t−R+1)] is a bank of C finite
-impulse responses of R taps. Written so, neither the (R·C × T) matrix x̃ nor its whitened form is ever held:
-the covariance of x̃ is block-Toeplitz and comes from R lagged covariances of x, filters run over chunks, and
-only the columns that are asked for are gathered. Row order of x̃ throughout: delay-major, row r·C + c.
+A separation filter on the extended observations x̃(t) = [x(t−R+1), …, x(t)] is a bank of C finite impulse
+responses of R taps. With the signal stored sample by sample, x̃(t) is R·C numbers that already lie side by side in
+memory: x̃ is a view, never a copy. Row t of the view overlaps row t + 1, which BLAS does not take; but
+every R-th row does not overlap, so that a filter over the whole signal is R matrix products on the signal itself.
+The covariance of x̃ is block-Toeplitz and comes from R lagged covariances of x.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from numpy.lib.stride_tricks import as_strided
 
-__all__ = [
-    "Whitening",
-    "apply_filters",
-    "extended_columns",
-    "extended_covariance",
-    "lagged_covariances",
-    "mean_responses",
-    "whiten",
-    "whiten_above",
-]
+__all__ = ["Extended", "Whitening", "whiten", "whiten_above"]
 
-_CHUNK = 8192
+_STRETCH = 16_384  # samples filtered in one go: the outputs are turned around while they are in the cache
 
 
-def _extended_chunks(signal: np.ndarray, n_delays: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """The extended observations piece by piece: first sample, one past the last, and their columns.
+@dataclass(frozen=True)
+class Extended:
+    """A signal with its delayed copies; zero before the first and after the last sample.
 
-    The columns are valid until the next piece is asked for; before its first sample the signal is zero.
-    """
-    n_channels, n_samples = signal.shape
-    extended = np.empty((n_delays * n_channels, min(_CHUNK, n_samples)), dtype=np.float32)
-    for start in range(0, n_samples, _CHUNK):
-        stop = min(n_samples, start + _CHUNK)
-        for delay in range(n_delays):
-            block = extended[delay * n_channels : (delay + 1) * n_channels, : stop - start]
-            head = min(max(delay - start, 0), stop - start)
-            block[:, :head] = 0
-            block[:, head:] = signal[:, start - delay + head : stop - delay]
-        yield start, stop, extended[:, : stop - start]
-
-
-def lagged_covariances(signal: np.ndarray, n_delays: int) -> np.ndarray:
-    """E[x(t) xᵀ(t−r)] for r = 0 … n_delays−1, the signal taken as zero outside its ends.
-
-    Parameters
+    Attributes
     ----------
-    signal : ndarray of float32, shape (n_channels, n_samples)
+    padded : ndarray of float32, shape (R−1 + n_samples + padding, n_channels)
+        The signal sample by sample, framed by zeros.
     n_delays : int
-
-    Returns
-    -------
-    ndarray of float64, shape (n_delays, n_channels, n_channels)
+        R.
+    n_samples : int
     """
-    n_channels, n_samples = signal.shape
-    total = np.zeros((n_delays * n_channels, n_channels))
-    # Summed in double precision over pieces that are short enough for single.
-    for start, stop, extended in _extended_chunks(signal, n_delays):
-        total += extended @ signal[:, start:stop].T
-    return total.reshape(n_delays, n_channels, n_channels).transpose(0, 2, 1) / n_samples
 
+    padded: np.ndarray
+    n_delays: int
+    n_samples: int
 
-def extended_covariance(signal: np.ndarray, n_delays: int) -> np.ndarray:
-    """Covariance of the extended observations, shape (R·C, R·C), block-Toeplitz in the delays.
+    @classmethod
+    def of(cls, by_sample: np.ndarray, n_delays: int) -> Extended:
+        """Extend a signal of shape (n_samples, n_channels)."""
+        n_samples, n_channels = by_sample.shape
+        filled = -(-n_samples // n_delays) * n_delays
+        padded = np.zeros((n_delays - 1 + filled, n_channels), dtype=np.float32)
+        padded[n_delays - 1 : n_delays - 1 + n_samples] = by_sample
+        return cls(padded, n_delays, n_samples)
 
-    R·C²·T products instead of the (R·C)²·T of the extended matrix.
-    """
-    lagged = lagged_covariances(signal, n_delays)
-    n_channels = len(signal)
-    covariance = np.empty((n_delays, n_channels, n_delays, n_channels))
-    for row in range(n_delays):
-        for column in range(n_delays):
-            # E[x(t−row) x(t−column)ᵀ]
-            block = lagged[column - row] if column >= row else lagged[row - column].T
-            covariance[row, :, column, :] = block
-    return covariance.reshape(n_delays * n_channels, -1)
+    @property
+    def by_sample(self) -> np.ndarray:
+        """The signal itself, shape (n_samples, n_channels)."""
+        return self.padded[self.n_delays - 1 : self.n_delays - 1 + self.n_samples]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All extended observations as a read-only view, shape (n_samples, R·C)."""
+        width = self.n_delays * self.padded.shape[1]
+        step = self.padded.strides[0]
+        return as_strided(
+            self.padded, (self.n_samples, width), (step, step // self.padded.shape[1]), writeable=False
+        )
+
+    def _phase(self, phase: int, first: int, n_rows: int) -> np.ndarray:
+        """Rows first + phase, first + phase + R, …: a matrix without overlap."""
+        n_channels = self.padded.shape[1]
+        start = first + phase
+        return self.padded[start : start + n_rows * self.n_delays].reshape(n_rows, self.n_delays * n_channels)
+
+    def lagged_covariances(self) -> np.ndarray:
+        """E[x(t) xᵀ(t−r)] for r = 0 … R−1, the signal taken as zero outside its ends.
+
+        Returns
+        -------
+        ndarray of float64, shape (R, n_channels, n_channels)
+        """
+        n_delays, n_channels = self.n_delays, self.padded.shape[1]
+        n_rows = (len(self.padded) - n_delays + 1) // n_delays
+        total = np.zeros((n_channels, n_delays * n_channels))
+        # Summed in double precision over pieces that are short enough for single.
+        for phase in range(n_delays):
+            now = self.padded[n_delays - 1 + phase :: n_delays]
+            for first in range(0, n_rows, _STRETCH):
+                stop = min(n_rows, first + _STRETCH)
+                past = self._phase(phase, first * n_delays, stop - first)
+                total += now[first:stop].T @ past
+        return total.reshape(n_channels, n_delays, n_channels).transpose(1, 0, 2)[::-1] / self.n_samples
+
+    def covariance(self) -> np.ndarray:
+        """Covariance of the extended observations, shape (R·C, R·C), block-Toeplitz in the delays.
+
+        R·C²·T products instead of the (R·C)²·T of the extended matrix.
+        """
+        n_delays, n_channels = self.n_delays, self.padded.shape[1]
+        lagged = self.lagged_covariances()
+        blocks = np.empty((n_delays, n_channels, n_delays, n_channels))
+        for row in range(n_delays):
+            for column in range(n_delays):
+                # E[x(t+row) x(t+column)ᵀ]
+                blocks[row, :, column, :] = lagged[row - column] if row >= column else lagged[column - row].T
+        return blocks.reshape(n_delays * n_channels, -1)
+
+    def filter(self, filters: np.ndarray) -> np.ndarray:
+        """Output of a bank of separation filters over the whole signal.
+
+        Parameters
+        ----------
+        filters : ndarray of float32, shape (n_sources, R·C)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_sources, n_samples)
+        """
+        n_sources, n_delays = len(filters), self.n_delays
+        taps = np.ascontiguousarray(filters, dtype=np.float32).T
+        sources = np.empty((n_sources, self.n_samples), dtype=np.float32)
+        n_rows = max(1, _STRETCH // n_delays)
+        total = (len(self.padded) - n_delays + 1) // n_delays
+        out = np.empty((min(n_rows, total), n_delays, n_sources), dtype=np.float32)
+        for start in range(0, total, n_rows):
+            count = min(n_rows, total - start)
+            for phase in range(n_delays):
+                np.matmul(self._phase(phase, start * n_delays, count), taps, out=out[:count, phase])
+            first = start * n_delays
+            last = min(self.n_samples, first + count * n_delays)
+            sources[:, first:last] = out[:count].reshape(count * n_delays, n_sources)[: last - first].T
+        return sources
+
+    def mean_responses(self, trains: Sequence[np.ndarray]) -> np.ndarray:
+        """Mean of the extended observations at the discharges of each train, shape (n_trains, R·C).
+
+        Discharges outside the signal (a train that was shifted) do not count.
+        """
+        rows = self.rows
+        responses = np.zeros((len(trains), rows.shape[1]), dtype=np.float32)
+        for response, train in zip(responses, trains):
+            inside = train[(train >= 0) & (train < self.n_samples)]
+            if len(inside):
+                response[:] = rows[inside].mean(axis=0)
+        return responses
 
 
 @dataclass(frozen=True)
@@ -88,12 +147,9 @@ class Whitening:
     Attributes
     ----------
     matrix : ndarray of float32, shape (rank, R·C)
-    n_delays : int
-        R.
     """
 
     matrix: np.ndarray
-    n_delays: int
 
     @property
     def rank(self) -> int:
@@ -119,7 +175,7 @@ class Whitening:
         return (whitened / safe[:, None]) @ self.matrix, deflection
 
 
-def whiten(covariance: np.ndarray, n_delays: int, *, discarded: float = 0.5) -> tuple[Whitening, float]:
+def whiten(covariance: np.ndarray, *, discarded: float = 0.5) -> tuple[Whitening, float]:
     """Whitening of the extended observations, with the noise floor of the eigenvalues discarded.
 
     Eigenvalues below the mean of the smallest `discarded` share of them are taken as noise and dropped
@@ -128,7 +184,6 @@ def whiten(covariance: np.ndarray, n_delays: int, *, discarded: float = 0.5) -> 
     Parameters
     ----------
     covariance : ndarray of float64, shape (R·C, R·C)
-    n_delays : int
     discarded : float
         Share of the eigenvalues, smallest first, whose mean is the noise floor.
 
@@ -144,10 +199,10 @@ def whiten(covariance: np.ndarray, n_delays: int, *, discarded: float = 0.5) -> 
     floor = max(floor, float(values[-1]) * 1e-10)
     keep = values > floor
     matrix = np.ascontiguousarray((vectors[:, keep] / np.sqrt(values[keep])).T, np.float32)
-    return Whitening(matrix, n_delays), floor
+    return Whitening(matrix), floor
 
 
-def whiten_above(covariance: np.ndarray, n_delays: int, floor: float) -> Whitening:
+def whiten_above(covariance: np.ndarray, floor: float) -> Whitening:
     """Whitening of the covariance with a known noise floor added, by one triangular factor.
 
     (C + floor·I)⁻¹ = L⁻ᵀL⁻¹: a twentieth of the operations of the eigendecomposition, for the many times that the
@@ -156,50 +211,4 @@ def whiten_above(covariance: np.ndarray, n_delays: int, floor: float) -> Whiteni
     loaded = covariance + floor * np.eye(len(covariance))
     factor = scipy.linalg.cholesky(loaded, lower=True, overwrite_a=True, check_finite=False)
     inverse, _ = scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
-    return Whitening(np.ascontiguousarray(inverse, np.float32), n_delays)
-
-
-def extended_columns(signal: np.ndarray, samples: np.ndarray, n_delays: int) -> np.ndarray:
-    """Columns of the extended observations at some samples, shape (R·C, n); zero before the first sample."""
-    n_channels = len(signal)
-    columns = np.empty((n_delays * n_channels, len(samples)), dtype=np.float32)
-    for delay in range(n_delays):
-        block = columns[delay * n_channels : (delay + 1) * n_channels]
-        np.take(signal, np.maximum(samples - delay, 0), axis=1, out=block)
-        early = samples < delay
-        if early.any():
-            block[:, early] = 0
-    return columns
-
-
-def mean_responses(signal: np.ndarray, trains: Sequence[np.ndarray], n_delays: int) -> np.ndarray:
-    """Mean of the extended observations at the discharges of each train, shape (n_trains, R·C).
-
-    Discharges outside the signal (a train that was shifted) do not count.
-    """
-    responses = np.zeros((len(trains), n_delays * len(signal)), dtype=np.float32)
-    for response, train in zip(responses, trains):
-        inside = train[(train >= 0) & (train < signal.shape[1])]
-        if len(inside):
-            response[:] = extended_columns(signal, inside, n_delays).mean(axis=1)
-    return responses
-
-
-def apply_filters(filters: np.ndarray, signal: np.ndarray, n_delays: int) -> np.ndarray:
-    """Output of a bank of separation filters over a whole signal, chunk by chunk.
-
-    Parameters
-    ----------
-    filters : ndarray of float32, shape (n_sources, R·C)
-    signal : ndarray of float32, shape (n_channels, n_samples)
-    n_delays : int
-
-    Returns
-    -------
-    ndarray of float32, shape (n_sources, n_samples)
-    """
-    filters = np.ascontiguousarray(filters, dtype=np.float32)
-    sources = np.empty((len(filters), signal.shape[1]), dtype=np.float32)
-    for start, stop, extended in _extended_chunks(signal, n_delays):
-        np.matmul(filters, extended, out=sources[:, start:stop])
-    return sources
+    return Whitening(np.ascontiguousarray(inverse, np.float32))

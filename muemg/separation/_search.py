@@ -1,9 +1,9 @@
 """Candidate motor units in a signal: blocks of fixed-point searches started where nothing is explained yet.
 
 A start is the whitened observation at a peak of the activity |z(t)|²: it already resembles the response of the
-unit that discharged there. Starts drawn at random meet the same strong units again and again; so after every
-round the surroundings of the discharges just found are closed to further starts, and the search goes on until two
-rounds bring nothing.
+unit that discharged there. The most active samples meet the same strong units again and again; so after every
+round the surroundings of the starts and of the discharges just found are closed to further starts, and the search goes
+on until a round brings nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muemg.separation._detection import detect_spikes
-from muemg.separation._extension import Whitening, apply_filters, extended_columns, mean_responses
+from muemg.separation._extension import Extended, Whitening
 from muemg.separation._fixed_point import fixed_point
 from muemg.separation._trains import is_new
 
@@ -38,7 +38,7 @@ class SearchSettings:
 
 
 def search(
-    signal: np.ndarray,
+    signal: Extended,
     whitening: Whitening,
     known: list[np.ndarray],
     settings: SearchSettings,
@@ -48,7 +48,7 @@ def search(
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (n_channels, n_samples)
+    signal : Extended
     whitening : Whitening
         Of the signal.
     known : list of ndarray of int64
@@ -56,26 +56,34 @@ def search(
     settings : SearchSettings
     rng : numpy.random.Generator
     """
-    n_samples = signal.shape[1]
+    n_samples = signal.n_samples
     # The moments of the contrast are learned on a random subset; discharges are detected on everything.
     if n_samples > 1.5 * settings.n_fit:
         columns = np.sort(rng.choice(n_samples, settings.n_fit, replace=False))
     else:
         columns = np.arange(n_samples)
-    whitened = whitening.matrix @ extended_columns(signal, columns, whitening.n_delays)
-    activity = np.einsum("ij,ij->j", whitened, whitened)
+    whitened = signal.rows[columns] @ whitening.matrix.T
+    activity = np.einsum("ij,ij->i", whitened, whitened)
     open_to_starts = np.ones(n_samples, dtype=bool)
     found: list[np.ndarray] = []
-    empty_rounds = 0
     for _ in range(settings.n_rounds):
-        starts = _starts(np.where(open_to_starts[columns], activity, 0), settings.n_starts, rng)
+        starts = _starts(np.where(open_to_starts[columns], activity, 0), settings.n_starts)
         if not len(starts):
             break
-        directions = fixed_point(
-            whitened, whitened[:, starts].T, contrast=settings.contrast, n_iterations=settings.n_iterations
+        overlap = signal.n_delays
+        blind = (
+            np.searchsorted(columns, columns[starts] - overlap, side="right"),
+            np.searchsorted(columns, columns[starts] + overlap),
         )
-        sources = apply_filters(directions @ whitening.matrix, signal, whitening.n_delays)
-        trains, silhouettes, _ = detect_spikes(sources, settings.min_distance)
+        directions = fixed_point(
+            whitened,
+            whitened[starts],
+            contrast=settings.contrast,
+            n_iterations=settings.n_iterations,
+            blind=blind,
+        )
+        sources = signal.filter(directions @ whitening.matrix)
+        trains, silhouettes = detect_spikes(sources, settings.min_distance)
         before = len(found)
         for i in np.argsort(-silhouettes):
             if silhouettes[i] < settings.least_silhouette:
@@ -84,26 +92,24 @@ def search(
                 trains[i], known + found, settings.tolerance, settings.reach
             ):
                 found.append(trains[i])
-        for train in found[before:]:
+        for times in (columns[starts], *found[before:]):
             for shift in range(-settings.min_distance, settings.min_distance + 1):
-                open_to_starts[np.clip(train + shift, 0, n_samples - 1)] = False
-        empty_rounds = 0 if len(found) > before else empty_rounds + 1
-        if empty_rounds == 2:
+                open_to_starts[np.clip(times + shift, 0, n_samples - 1)] = False
+        if len(found) == before:
             break
     return found
 
 
-def _starts(activity: np.ndarray, n_starts: int, rng: np.random.Generator) -> np.ndarray:
-    """Random local maxima of the activity, from its upper quarter."""
+def _starts(activity: np.ndarray, n_starts: int) -> np.ndarray:
+    """The highest local maxima of the activity."""
     rises = activity >= np.concatenate([[0], activity[:-1]])
     falls = activity > np.concatenate([activity[1:], [0]])
     peaks = np.flatnonzero(rises & falls & (activity > 0))
-    peaks = peaks[np.argsort(-activity[peaks])][: max(4 * n_starts, len(peaks) // 4)]
-    return rng.choice(peaks, min(n_starts, len(peaks)), replace=False) if len(peaks) else peaks
+    return peaks[np.argsort(-activity[peaks], kind="stable")][:n_starts]
 
 
 def refine(
-    signal: np.ndarray,
+    signal: Extended,
     whitening: Whitening,
     trains: list[np.ndarray],
     settings: SearchSettings,
@@ -130,9 +136,9 @@ def refine(
         if iteration == 1:
             current = _centred(signal, whitening, current)
             score[:] = 0
-        filters, _ = whitening.filters(mean_responses(signal, current, whitening.n_delays))
-        sources = apply_filters(filters, signal, whitening.n_delays)
-        detected, silhouettes, _ = detect_spikes(sources, settings.min_distance)
+        filters, _ = whitening.filters(signal.mean_responses(current))
+        sources = signal.filter(filters)
+        detected, silhouettes = detect_spikes(sources, settings.min_distance)
         for i, train in enumerate(detected):
             if len(train) < settings.min_spikes:
                 continue
@@ -142,14 +148,14 @@ def refine(
     return best, score
 
 
-def _centred(signal: np.ndarray, whitening: Whitening, trains: list[np.ndarray]) -> list[np.ndarray]:
+def _centred(signal: Extended, whitening: Whitening, trains: list[np.ndarray]) -> list[np.ndarray]:
     """Each train shifted to the delay at which the mean whitened observation is longest."""
-    n_delays = whitening.n_delays
+    n_delays = signal.n_delays
     shifts = np.unique(np.linspace(-n_delays, n_delays, 17).astype(np.int64))
     centred = []
     for train in trains:
-        responses = mean_responses(signal, [train + shift for shift in shifts], n_delays)
+        responses = signal.mean_responses([train + shift for shift in shifts])
         lengths = np.linalg.norm(responses @ whitening.matrix.T, axis=1)
         moved = train + shifts[np.argmax(lengths)]
-        centred.append(moved[(moved >= 0) & (moved < signal.shape[1])])
+        centred.append(moved[(moved >= 0) & (moved < signal.n_samples)])
     return centred

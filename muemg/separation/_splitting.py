@@ -8,6 +8,8 @@ regularly than the whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.linalg
 from scipy.cluster.vq import kmeans2
@@ -24,15 +26,15 @@ _LEAST_DISTANCE = 4.0  # in standard deviations along the line between the two m
 
 
 def split_train(
-    train: np.ndarray, alone: np.ndarray, sampling_rate: float, *, min_spikes: int
+    train: np.ndarray, alone: Callable[[], np.ndarray], sampling_rate: float, *, min_spikes: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The two trains that one train holds, or None.
 
     Parameters
     ----------
     train : ndarray of int64, shape (n_spikes,)
-    alone : ndarray of float32, shape (rank, n_spikes)
-        Whitened observations at the discharges, other units removed.
+    alone : callable()
+        Gives the whitened observations at the discharges, other units removed, shape (n_spikes, rank).
     sampling_rate : float
         In Hz.
     min_spikes : int
@@ -41,9 +43,10 @@ def split_train(
     short = np.mean(np.diff(train) < _SHORT * sampling_rate) if len(train) > 1 else 0.0
     if len(train) < 2 * min_spikes or short < _LEAST_SHORT:
         return None
-    centred = alone - alone.mean(axis=1, keepdims=True)
+    observed = alone()
+    centred = observed - observed.mean(axis=0)
     # Principal components through the small n × n Gram matrix.
-    values, vectors = scipy.linalg.eigh(centred.T @ centred, check_finite=False)
+    values, vectors = scipy.linalg.eigh(centred @ centred.T, check_finite=False)
     scores = vectors[:, -_N_COMPONENTS:] * np.sqrt(np.maximum(values[-_N_COMPONENTS:], 0))
     best_spread, label = np.inf, None
     for attempt in range(8):
@@ -53,7 +56,7 @@ def split_train(
             best_spread, label = spread, assigned.astype(bool)
     if label is None or min(label.sum(), (~label).sum()) < min_spikes:
         return None
-    if _held_out_distance(alone, label) < _LEAST_DISTANCE:
+    if _held_out_distance(observed, label) < _LEAST_DISTANCE:
         return None
     first, second = train[~label], train[label]
     parts = (len(first) * cov_isi(first, sampling_rate) + len(second) * cov_isi(second, sampling_rate)) / len(
@@ -62,20 +65,19 @@ def split_train(
     return (first, second) if parts < cov_isi(train, sampling_rate) else None
 
 
-def _held_out_distance(alone: np.ndarray, label: np.ndarray) -> float:
+def _held_out_distance(observed: np.ndarray, label: np.ndarray) -> float:
     """Distance of two clouds along the line between their means, each observation left out of its own mean."""
-    means = {side: alone[:, label == side].mean(axis=1) for side in (False, True)}
-    counts = {side: int(np.sum(label == side)) for side in (False, True)}
+    means = {side: observed[label == side].mean(axis=0) for side in (False, True)}
     projections: dict[bool, np.ndarray] = {}
     for side in (False, True):
-        cloud = alone[:, label == side]
-        n = counts[side]
+        cloud = observed[label == side]
+        n = len(cloud)
         # mean without i = (n·mean − z_i)/(n−1)
-        left_out = (n * means[side][:, None] - cloud) / (n - 1)
-        line = left_out - means[not side][:, None]
+        left_out = (n * means[side] - cloud) / (n - 1)
+        line = left_out - means[not side]
         if side is False:
             line = -line
-        line /= np.maximum(np.linalg.norm(line, axis=0), 1e-12)
-        projections[side] = np.einsum("ij,ij->j", line, cloud)
+        line /= np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-12)
+        projections[side] = np.einsum("ij,ij->i", line, cloud)
     pooled = np.sqrt((projections[False].var() + projections[True].var()) / 2)
     return float((projections[True].mean() - projections[False].mean()) / max(pooled, 1e-12))

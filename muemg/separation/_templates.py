@@ -13,15 +13,20 @@ import numba
 import numpy as np
 import scipy.linalg
 
-__all__ = ["fit_templates", "template_signal"]
+__all__ = ["add_templates", "fit_templates", "similarity"]
+
+_STRETCH = 4096
 
 
-def fit_templates(signal: np.ndarray, trains: Sequence[np.ndarray], n_lags: int, offset: int) -> np.ndarray:
+def fit_templates(
+    by_sample: np.ndarray, trains: Sequence[np.ndarray], n_lags: int, offset: int
+) -> np.ndarray:
     """Least-squares templates of all units at once.
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (n_channels, n_samples)
+    by_sample : ndarray of float32, shape (n_samples, n_channels)
+        The signal.
     trains : sequence of ndarray of int64
         Discharges of each unit, each with at least one.
     n_lags : int
@@ -31,22 +36,22 @@ def fit_templates(signal: np.ndarray, trains: Sequence[np.ndarray], n_lags: int,
 
     Returns
     -------
-    ndarray of float32, shape (n_units, n_channels, n_lags)
+    ndarray of float32, shape (n_units, n_lags, n_channels)
         In the signal's unit.
     """
-    n_channels = len(signal)
+    n_samples, n_channels = by_sample.shape
     n_units = len(trains)
     if not n_units:
-        return np.zeros((0, n_channels, n_lags), dtype=np.float32)
+        return np.zeros((0, n_lags, n_channels), dtype=np.float32)
     flat, bounds = _flatten(trains)
     counts = _coincidences(flat, bounds, n_lags)
-    sums = _triggered_sums(np.ascontiguousarray(signal.T), flat, bounds, n_lags, offset)
+    sums = _triggered_sums(by_sample, flat, bounds, n_lags, offset)
     lag = np.arange(n_lags)
     # The sample at lag a of unit u is at lag b of unit w when t_w − t_u = a − b.
     gram = counts[:, :, lag[:, None] - lag[None, :] + n_lags - 1].transpose(0, 2, 1, 3)
     size = n_units * n_lags
     gram = np.ascontiguousarray(gram)
-    _leave_out_cut_samples(gram, flat, bounds, offset, signal.shape[1])
+    _leave_out_cut_samples(gram, flat, bounds, offset, n_samples)
     gram = gram.reshape(size, size)
     # A faint ridge: two units that always discharge together share their templates instead of diverging.
     gram[np.diag_indices(size)] += 1e-4 * np.repeat(np.maximum(np.diff(bounds), 1), n_lags)
@@ -54,23 +59,49 @@ def fit_templates(signal: np.ndarray, trains: Sequence[np.ndarray], n_lags: int,
     solved = scipy.linalg.cho_solve(
         factor, sums.reshape(size, n_channels), overwrite_b=True, check_finite=False
     )
-    return np.ascontiguousarray(solved.reshape(n_units, n_lags, n_channels).transpose(0, 2, 1), np.float32)
+    return np.ascontiguousarray(solved.reshape(n_units, n_lags, n_channels), np.float32)
 
 
-def template_signal(
-    templates: np.ndarray, trains: Sequence[np.ndarray], n_samples: int, offset: int
-) -> np.ndarray:
-    """The part of a recording that these units make: templates added at their discharges.
+def add_templates(
+    by_sample: np.ndarray, templates: np.ndarray, trains: Sequence[np.ndarray], offset: int, *, sign: int = 1
+) -> None:
+    """Add (or, with sign −1, take away) the potentials of these units at their discharges, in place.
+
+    Parameters
+    ----------
+    by_sample : ndarray of float32, shape (n_samples, n_channels)
+    templates : ndarray of float32, shape (n_units, n_lags, n_channels)
+    trains : sequence of ndarray of int64
+    offset : int
+        Sample of the template at which the discharge lies.
+    sign : int
+    """
+    flat, bounds = _flatten(trains)
+    units = np.repeat(np.arange(len(trains)), np.diff(bounds))
+    order = np.argsort(flat, kind="stable")
+    _add_templates(by_sample, np.float32(sign) * templates, flat[order], units[order], offset)
+
+
+def similarity(templates: np.ndarray) -> np.ndarray:
+    """Correlation of every pair of templates over all channels, at the lag where it is highest.
+
+    Parameters
+    ----------
+    templates : ndarray of float32, shape (n_units, n_lags, n_channels)
 
     Returns
     -------
-    ndarray of float32, shape (n_channels, n_samples)
+    ndarray, shape (n_units, n_units)
+        1 on the diagonal; 0 where a template is zero.
     """
-    n_channels = templates.shape[1] if templates.ndim == 3 else 0
-    flat, bounds = _flatten(trains)
-    out = np.zeros((n_channels, n_samples), dtype=np.float32)
-    _add_templates(out, np.ascontiguousarray(templates, dtype=np.float32), flat, bounds, offset)
-    return out
+    n_lags = templates.shape[1]
+    spectrum = np.fft.rfft(templates, 2 * n_lags, axis=1)
+    # One product over channels per frequency.
+    cross = spectrum.transpose(1, 0, 2) @ spectrum.conj().transpose(1, 2, 0)
+    best = np.fft.irfft(cross, 2 * n_lags, axis=0).max(axis=0)
+    length = np.sqrt(np.einsum("ulc,ulc->u", templates, templates, dtype=np.float64))
+    safe = np.where(length > 0, length, np.inf)
+    return best / safe[:, None] / safe
 
 
 def _flatten(trains: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -133,12 +164,18 @@ def _triggered_sums(by_sample, flat, bounds, n_lags, offset):
 
 
 @numba.njit(cache=True, parallel=True)
-def _add_templates(out, templates, flat, bounds, offset):
-    n_channels, n_samples = out.shape
-    n_lags = templates.shape[2]
-    for c in numba.prange(n_channels):
-        for u in range(len(bounds) - 1):
-            for i in range(bounds[u], bounds[u + 1]):
-                first = flat[i] - offset
-                for lag in range(max(0, -first), min(n_lags, n_samples - first)):
-                    out[c, first + lag] += templates[u, c, lag]
+def _add_templates(by_sample, templates, spikes, units, offset):
+    # Each stretch of samples belongs to one thread; discharges are in order of time.
+    n_samples, n_channels = by_sample.shape
+    n_lags = templates.shape[1]
+    n_stretches = -(-n_samples // _STRETCH)
+    for stretch in numba.prange(n_stretches):
+        low = stretch * _STRETCH
+        high = min(n_samples, low + _STRETCH)
+        i = np.searchsorted(spikes, low + offset - n_lags)
+        while i < len(spikes) and spikes[i] - offset < high:
+            first = spikes[i] - offset
+            for lag in range(max(0, low - first), min(n_lags, high - first)):
+                for c in range(n_channels):
+                    by_sample[first + lag, c] += templates[units[i], lag, c]
+            i += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,13 @@ from muemg.recording import Recording
 from muemg.results import Decomposition
 from muemg.separation._cancellation import Redetection, best_responses, redetect
 from muemg.separation._detection import detect_spikes
-from muemg.separation._extension import Whitening, apply_filters, extended_covariance, whiten, whiten_above
+from muemg.separation._extension import Extended, Whitening, whiten, whiten_above
 from muemg.separation._fixed_point import CONTRASTS
 from muemg.separation._preparation import Prepared, extension_factor, prepare
 from muemg.separation._search import SearchSettings, refine, search
 from muemg.separation._splitting import split_train
-from muemg.separation._templates import fit_templates, template_signal
-from muemg.separation._trains import distinct_trains, is_new
+from muemg.separation._templates import add_templates, fit_templates, similarity
+from muemg.separation._trains import distinct_trains, is_new, shared_spikes
 from muemg.separation._verdict import LEAST_SURVIVAL, MOST_IRREGULAR, judge
 from muemg.spikes import SpikeTrains
 
@@ -44,7 +45,11 @@ _MIN_INTERVAL = 10e-3  # s between two discharges of one unit
 _TOLERANCE = 1e-3  # s by which one discharge may be seen earlier or later
 _MUAP_WINDOW = 50e-3  # s, centred on the discharge
 _N_FIT = 20_480  # samples on which the contrast is learned
-_CANCELLATIONS = 2  # joint fits per pass
+_REMNANT = 0.6  # CoV of intervals from which a train may be what is left of another
+_SAME_POTENTIAL = 0.9  # correlation of two templates at the best lag
+_MOST_SETTLING = 4  # joint fits after the last pass
+_SETTLED = 0.98  # agreement of a train with itself one fit earlier
+_EMPTY_PASSES = 2  # passes without a new unit after which the search ends
 _LEAST_REFINED = 0.8  # silhouette of a candidate to enter the joint fit
 _LEAST_NEW = 0.9  # held-out silhouette of a new unit to be removed from the signal for the first time
 _LEAST_KEPT = 0.8  # held-out silhouette of a unit to stay in it
@@ -93,11 +98,11 @@ class FastICA:
     n_delays: int | None = None
     low: float = 20.0
     high: float = 500.0
-    n_starts: int = 32
-    n_rounds: int = 8
-    n_iterations: int = 12
-    max_passes: int = 6
-    min_spikes: int = 10
+    n_starts: int = 96
+    n_rounds: int = 4
+    n_iterations: int = 8
+    max_passes: int = 8
+    min_spikes: int = 20
     min_silhouette: float = 0.9
     accepted_only: bool = True
     n_threads: int | None = None
@@ -193,9 +198,11 @@ class _Run:
         )
         self.rng = np.random.default_rng(seed)
         self.trains: list[np.ndarray] = []
-        self.templates = np.zeros((0, n_channels, self.n_lags), dtype=np.float32)
-        self.residual = prepared.signal
+        self.templates = np.zeros((0, self.n_lags, n_channels), dtype=np.float32)
+        self.peeled: list[np.ndarray] = []  # the trains that were taken out of the signal
+        self.signal = Extended.of(prepared.signal.T, self.n_delays)
         self.passes = 0
+        self.empty_passes = 0
         self.exhausted = False
         self.floor = 0.0
         self.plain: Whitening  # of the signal, nothing removed: the first pass makes it
@@ -204,11 +211,13 @@ class _Run:
         """Pass after pass until one brings nothing new; then the units, best first."""
         while self.passes < self.parameters.max_passes and not self.exhausted:
             self._pass()
-        self.tell(0.95, "judging the units")
+        self._settle()
+        self.tell(0.98, "judging the units")
         n_samples = self.recording.n_samples
-        seen = self._redetect(self._residual_whitening())
-        self.trains = seen.trains
+        seen = self._redetect()
+        self._restore()
         plain_trains, plain_silhouettes = self._seen_plainly()
+        self.trains = seen.trains
         quality = judge(
             seen.trains,
             seen.sources,
@@ -229,7 +238,7 @@ class _Run:
             fate = "left out" if self.parameters.accepted_only else "kept, marked as not accepted"
             notes.append(f"{len(quality['accepted']) - n_accepted} units not accepted, {fate}")
         muaps = np.full((len(seen.trains), self.recording.n_channels, self.n_lags), np.nan, dtype=np.float32)
-        muaps[:, self.prepared.channels] = self._fit_templates() * self.prepared.scale
+        muaps[:, self.prepared.channels] = self._fit_templates().transpose(0, 2, 1) * self.prepared.scale
         whole = Decomposition(
             SpikeTrains(tuple(seen.trains), self.settings.sampling_rate, n_samples),
             seen.sources,
@@ -256,21 +265,19 @@ class _Run:
 
     def _seen_plainly(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Trains and silhouettes of the units' linear filters on the signal, nothing removed."""
-        signal = self.prepared.signal
-        responses, delays, _ = best_responses(self.templates, self.plain, self.offset)
+        responses, delays = best_responses(self.templates, self.plain, self.n_delays, self.offset)
         filters, _ = self.plain.filters(responses)
-        sources = apply_filters(filters, signal, self.n_delays)
-        trains, silhouettes, _ = detect_spikes(sources, self.settings.min_distance)
+        trains, silhouettes = detect_spikes(self.signal.filter(filters), self.settings.min_distance)
         return [train - delay for train, delay in zip(trains, delays)], silhouettes
 
     def _pass(self) -> None:
         self._say("whitening")
-        whitening, self.floor = whiten(extended_covariance(self.residual, self.n_delays), self.n_delays)
+        whitening, self.floor = whiten(self.signal.covariance())
         if self.passes == 0:
             self.plain = whitening
         self._say("searching")
-        candidates = search(self.residual, whitening, self.trains, self.settings, self.rng)
-        candidates, silhouettes = refine(self.residual, whitening, candidates, self.settings)
+        candidates = search(self.signal, whitening, self.trains, self.settings, self.rng)
+        candidates, silhouettes = refine(self.signal, whitening, candidates, self.settings)
         fresh: list[np.ndarray] = []
         for i in np.argsort(-silhouettes):
             if silhouettes[i] >= _LEAST_REFINED and is_new(
@@ -281,29 +288,48 @@ class _Run:
         self.trains = self.trains + fresh
         self.passes += 1
         if fresh:
-            for repeat in range(_CANCELLATIONS):
-                self._say("fitting all units together")
-                self._fit()
-                seen = self._redetect(self._residual_whitening())
-                self._keep(seen, n_before if repeat == 0 else len(self.trains))
+            self._say("fitting all units together")
             self._fit()
-        self.exhausted = len(self.trains) <= n_before
+            self._keep(self._redetect(), n_before)
+            self._fit()
+        self.empty_passes = 0 if len(self.trains) > n_before else self.empty_passes + 1
+        self.exhausted = self.empty_passes == _EMPTY_PASSES
+
+    def _settle(self) -> None:
+        """Fit and detect again until the trains stay: each is cleaner the cleaner the others are."""
+        for _ in range(_MOST_SETTLING):
+            self.tell(0.95, f"fitting all {len(self.trains)} units together once more")
+            before = self.trains
+            self._keep(self._redetect(), len(self.trains))
+            if len(before) == len(self.trains):
+                alike = [
+                    shared_spikes(old, [new], self.settings.tolerance, 0)[0][0]
+                    for old, new in zip(before, self.trains)
+                ]
+                if min(alike, default=1.0) > _SETTLED:
+                    break
+            self._fit()
 
     def _fit(self) -> None:
-        """Templates of all units together, and the residual without them."""
-        signal = self.prepared.signal
+        """Templates of all units together; they are taken out of the signal."""
+        self._restore()
         self.templates = self._fit_templates()
         self._align()
-        explained = template_signal(self.templates, self.trains, signal.shape[1], self.offset)
-        self.residual = signal - explained
+        add_templates(self.signal.by_sample, self.templates, self.trains, self.offset, sign=-1)
+        self.peeled = self.trains
+
+    def _restore(self) -> None:
+        """Put back what was taken out of the signal, which is held only once."""
+        add_templates(self.signal.by_sample, self.templates, self.peeled, self.offset)
+        self.peeled = []
 
     def _align(self) -> None:
         """Put each discharge where its template is strongest, so that the window holds all of it."""
-        strength = np.einsum("ucl,ucl->ul", self.templates, self.templates)
+        strength = np.einsum("ulc,ulc->ul", self.templates, self.templates)
         moves = np.argmax(strength, axis=1) - self.offset if len(self.trains) else np.zeros(0, dtype=int)
         if not np.any(np.abs(moves) > self.n_lags // 8):
             return
-        n_samples = self.prepared.signal.shape[1]
+        n_samples = self.signal.n_samples
         moved = [
             train + (move if abs(move) > self.n_lags // 8 else 0) for train, move in zip(self.trains, moves)
         ]
@@ -311,13 +337,11 @@ class _Run:
         self.templates = self._fit_templates()
 
     def _fit_templates(self) -> np.ndarray:
-        return fit_templates(self.prepared.signal, self.trains, self.n_lags, self.offset)
+        return fit_templates(self.signal.by_sample, self.trains, self.n_lags, self.offset)
 
-    def _residual_whitening(self) -> Whitening:
-        return whiten_above(extended_covariance(self.residual, self.n_delays), self.n_delays, self.floor)
-
-    def _redetect(self, whitening: Whitening) -> Redetection:
-        return redetect(self.residual, self.templates, self.trains, whitening, self.offset, self.settings)
+    def _redetect(self) -> Redetection:
+        whitening = whiten_above(self.signal.covariance(), self.floor)
+        return redetect(self.signal, self.templates, self.peeled, whitening, self.offset, self.settings)
 
     def _keep(self, seen: Redetection, n_known: int) -> None:
         """Take over what was detected again: split double trains, drop what is weak, repeated or a fragment.
@@ -327,18 +351,32 @@ class _Run:
         """
         trains: list[np.ndarray] = []
         scores: list[float] = []
+        parents: list[int] = []
         least, rate = self.parameters.min_spikes, self.settings.sampling_rate
-        for i, (train, score, alone) in enumerate(zip(seen.trains, seen.held_out, seen.alone)):
+        for i, (train, score) in enumerate(zip(seen.trains, seen.held_out)):
             wanted = _LEAST_KEPT if i < n_known else _LEAST_NEW
             if len(train) < least or score < wanted or seen.survival[i] < LEAST_SURVIVAL:
                 continue
-            for part in split_train(train, alone, rate, min_spikes=least) or (train,):
+            for part in split_train(train, partial(seen.alone, i), rate, min_spikes=least) or (train,):
                 if cov_isi(part, rate) <= MOST_IRREGULAR:
                     trains.append(part)
                     scores.append(score)
+                    parents.append(i)
         order = np.argsort(-np.array(scores), kind="stable")
         keep = distinct_trains(trains, order, self.settings.tolerance, self.settings.reach)
-        self.trains = [trains[i] for i in sorted(keep)]
+        alike = similarity(self.templates)[np.ix_(parents, parents)] >= _SAME_POTENTIAL
+        self.trains = [trains[i] for i in sorted(keep) if not self._is_remnant(i, trains, alike[i])]
+
+    def _is_remnant(self, index: int, trains: list[np.ndarray], alike: np.ndarray) -> bool:
+        """Whether a train holds discharges that a more regular train of the same potential lacks.
+
+        Left alone it would keep them: they are gone from the signal in which the other is detected.
+        """
+        rate = self.settings.sampling_rate
+        irregularity = cov_isi(trains[index], rate)
+        return irregularity > _REMNANT and any(
+            alike[other] and cov_isi(trains[other], rate) < irregularity / 1.2 for other in range(len(trains))
+        )
 
     def _say(self, text: str) -> None:
         share = min(0.95, 0.05 + 0.9 * self.passes / self.parameters.max_passes)

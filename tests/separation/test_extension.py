@@ -3,62 +3,54 @@
 import numpy as np
 import pytest
 
-from muemg.separation._extension import (
-    apply_filters,
-    extended_columns,
-    extended_covariance,
-    mean_responses,
-    whiten,
-    whiten_above,
-)
+from muemg.separation._extension import Extended, whiten, whiten_above
 
 N_DELAYS = 5
 
 
 def dense_extension(signal: np.ndarray, n_delays: int) -> np.ndarray:
-    """x̃(t) = [x(t), x(t−1), …], row by row, zero before the start."""
-    rows = []
-    for delay in range(n_delays):
+    """x̃(t) = [x(t−R+1), …, x(t)], one row per sample, zero before the start."""
+    columns = []
+    for delay in range(n_delays - 1, -1, -1):
         delayed = np.zeros_like(signal)
-        delayed[:, delay:] = signal[:, : signal.shape[1] - delay]
-        rows.append(delayed)
-    return np.concatenate(rows)
+        delayed[delay:] = signal[: len(signal) - delay]
+        columns.append(delayed)
+    return np.concatenate(columns, axis=1)
 
 
 @pytest.fixture
 def signal() -> np.ndarray:
     # Longer than one chunk and not a multiple of it.
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(3, 20_011)).astype(np.float32)
-    values[:, -N_DELAYS:] = 0  # so that the end has no cut copies and the dense covariance is Toeplitz too
+    values = rng.normal(size=(40_011, 3)).astype(np.float32)
+    values[-N_DELAYS:] = 0  # so that the end has no cut copies and the dense covariance is Toeplitz too
     return values
 
 
-def test_columns_are_those_of_the_dense_matrix(signal):
-    dense = dense_extension(signal, N_DELAYS)
-    samples = np.array([0, 1, 3, N_DELAYS, 8191, 8192, 20_010])
-    np.testing.assert_array_equal(extended_columns(signal, samples, N_DELAYS), dense[:, samples])
+def test_rows_are_those_of_the_dense_matrix(signal):
+    np.testing.assert_array_equal(Extended.of(signal, N_DELAYS).rows, dense_extension(signal, N_DELAYS))
 
 
 def test_covariance_is_that_of_the_dense_matrix(signal):
     dense = dense_extension(signal, N_DELAYS).astype(np.float64)
-    # float32 sums over 8192 samples of unit variance: 1e-6 is some ten roundings
+    # float32 sums over 16,384 samples of unit variance: 1e-6 is some ten roundings
     np.testing.assert_allclose(
-        extended_covariance(signal, N_DELAYS), dense @ dense.T / dense.shape[1], atol=1e-6
+        Extended.of(signal, N_DELAYS).covariance(), dense.T @ dense / len(dense), atol=1e-6
     )
 
 
-def test_filters_over_chunks_equal_one_product(signal):
+@pytest.mark.parametrize("n_samples", [40_011, 40_010, 16_385, 7, 5, 4])
+def test_filters_in_stretches_equal_one_product(signal, n_samples):
     filters = np.random.default_rng(1).normal(size=(2, 3 * N_DELAYS)).astype(np.float32)
-    expected = filters @ dense_extension(signal, N_DELAYS)
-    np.testing.assert_allclose(apply_filters(filters, signal, N_DELAYS), expected, atol=1e-5)
+    expected = filters @ dense_extension(signal, N_DELAYS)[:n_samples].T
+    np.testing.assert_allclose(Extended.of(signal[:n_samples], N_DELAYS).filter(filters), expected, atol=1e-5)
 
 
 def test_whitened_observations_have_unit_covariance():
     rng = np.random.default_rng(2)
-    signal = (rng.normal(size=(4, 4)) @ rng.normal(size=(4, 30_000))).astype(np.float32)
-    covariance = extended_covariance(signal, N_DELAYS)
-    whitening, floor = whiten(covariance, N_DELAYS)
+    signal = (rng.normal(size=(30_000, 4)) @ rng.normal(size=(4, 4))).astype(np.float32)
+    covariance = Extended.of(signal, N_DELAYS).covariance()
+    whitening, floor = whiten(covariance)
     v = whitening.matrix.astype(np.float64)
     np.testing.assert_allclose(v @ covariance @ v.T, np.eye(whitening.rank), atol=1e-3)
     assert floor > 0
@@ -66,15 +58,15 @@ def test_whitened_observations_have_unit_covariance():
 
 
 def test_whitening_above_a_floor_inverts_the_loaded_covariance(signal):
-    covariance = extended_covariance(signal, N_DELAYS)
-    v = whiten_above(covariance, N_DELAYS, 0.1).matrix.astype(np.float64)
+    covariance = Extended.of(signal, N_DELAYS).covariance()
+    v = whiten_above(covariance, 0.1).matrix.astype(np.float64)
     np.testing.assert_allclose(v.T @ v, np.linalg.inv(covariance + 0.1 * np.eye(15)), atol=1e-5)
 
 
 def test_a_repeated_channel_does_not_blow_up():
     rng = np.random.default_rng(3)
-    one = rng.normal(size=(1, 5000)).astype(np.float32)
-    whitening, _ = whiten(extended_covariance(np.concatenate([one, one]), 3), 3)
+    one = rng.normal(size=(5000, 1)).astype(np.float32)
+    whitening, _ = whiten(Extended.of(np.concatenate([one, one], axis=1), 3).covariance())
     assert whitening.rank <= 3
     assert np.isfinite(whitening.matrix).all()
 
@@ -84,7 +76,7 @@ def test_filters_are_the_best_linear_ones():
     rng = np.random.default_rng(4)
     root = rng.normal(size=(6, 6))
     covariance = root @ root.T + np.eye(6)
-    whitening = whiten_above(covariance, 2, 0.0)
+    whitening = whiten_above(covariance, 0.0)
     response = rng.normal(size=(1, 6)).astype(np.float32)
     filters, deflection = whitening.filters(response)
     expected = np.linalg.solve(covariance, response[0])
@@ -97,8 +89,12 @@ def test_filters_are_the_best_linear_ones():
 
 def test_mean_response_ignores_discharges_outside(signal):
     inside = np.array([100, 5000])
-    shifted = np.array([-3, 100, 5000, 20_011])
-    np.testing.assert_array_equal(
-        mean_responses(signal, [shifted], N_DELAYS), mean_responses(signal, [inside], N_DELAYS)
+    shifted = np.array([-3, 100, 5000, 40_011])
+    extended = Extended.of(signal, N_DELAYS)
+    np.testing.assert_array_equal(extended.mean_responses([shifted]), extended.mean_responses([inside]))
+    np.testing.assert_allclose(
+        extended.mean_responses([inside])[0],
+        dense_extension(signal, N_DELAYS)[inside].mean(axis=0),
+        atol=1e-6,
     )
-    assert not mean_responses(signal, [np.array([-1])], N_DELAYS).any()
+    assert not extended.mean_responses([np.array([-1])]).any()
