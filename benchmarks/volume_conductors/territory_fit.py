@@ -1,14 +1,15 @@
-"""A motor unit as a territory of fibres in a layered half-space, and the search for its parameters.
+"""Motor units as territories of fibres in one layered half-space, and the search for their parameters.
 
-Three steps for one or more measured MUAPs: many random parameter vectors are scored against all of them at
-once, the best of each are improved by Adam, the best of these by Levenberg–Marquardt with forward-mode
-derivatives. Amplitude is linear and solved in closed form. `vastus_lateralis_fit.py` uses it.
+Many random parameter vectors are scored against all measured MUAPs at once, the best of each are improved by
+Adam, the best of these by Levenberg–Marquardt with forward-mode derivatives: first each motor unit alone,
+then all together in one conductor, whose parameters (`SHARED`) they have in common. Amplitude is linear and
+solved in closed form. `vastus_lateralis_fit.py` uses it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,37 +20,49 @@ from scipy import signal as scipy_signal
 from scipy.stats import norm
 
 import forward_models as fm
-from forward_models import presets
 from forward_models.units import mm
 
 N_FIBRES = 16
 BEFORE, AFTER = 28, 44  # samples of the fitted window before and after the discharge
-MARGIN = 16  # samples more on both sides for the band-pass of the model
+MARGIN = 24  # samples more on both sides for the band-pass of the model
 BAND = (20.0, 500.0)
+
+SHALLOWEST = 0.5 * mm  # of a fibre's axis below the muscle's surface
 
 # name: (least, most, unit that it is printed in, how many of that unit are one SI unit)
 RANGES: dict[str, tuple[float, float, str, float]] = {
     "x": (-25 * mm, 25 * mm, "mm", 1e3),
-    "depth": (0.5 * mm, 20 * mm, "mm", 1e3),  # of the territory's top below the muscle's surface
+    "depth": (SHALLOWEST, 20 * mm, "mm", 1e3),  # of the territory's top below the muscle's surface
     "half_width": (0.5 * mm, 16 * mm, "mm", 1e3),
     "half_height": (0.3 * mm, 6 * mm, "mm", 1e3),
+    "territory_tilt": (-1.0, 1.0, "mm/mm", 1.0),  # deeper on one side: the muscle curves away from the grid
     "zone": (-48 * mm, 48 * mm, "mm", 1e3),
     "zone_tilt": (-2.0, 2.0, "mm/mm", 1.0),
     "zone_curve": (-100.0, 100.0, "1/m", 1.0),  # zone = … + curve · across²
     "zone_spread": (0.1 * mm, 12 * mm, "mm", 1e3),
-    "length_up": (20 * mm, 130 * mm, "mm", 1e3),  # towards larger z: higher rows
-    "length_down": (20 * mm, 130 * mm, "mm", 1e3),
+    # Fascicles of the vastus lateralis: 99 ± 18 mm (Ward et al. 2009, 10.1007/s11999-008-0594-8).
+    "length_up": (20 * mm, 90 * mm, "mm", 1e3),  # towards larger z: higher rows
+    "length_down": (20 * mm, 90 * mm, "mm", 1e3),
     "end_spread": (0.1 * mm, 15 * mm, "mm", 1e3),
     "velocity": (3.0, 6.0, "m/s", 1.0),
     "velocity_spread": (0.0, 0.1, "%", 1e2),
     "decay_length": (0.5 * mm, 2.5 * mm, "mm", 1e3),
+    "delay": (-25e-3, 8e-3, "ms", 1e3),
     "inclination": (-0.4, 0.4, "°", 180 / np.pi),
-    "delay": (-14e-3, 8e-3, "ms", 1e3),
     "fat": (1 * mm, 15 * mm, "mm", 1e3),
+    # Relative to muscle across its fibres, 0.1 S/m: the amplitude is free. Ranges hold `CONDUCTIVITIES`.
+    "muscle_along": (0.25, 1.0, "S/m", 1.0),
+    "fat_conductivity": (0.02, 0.1, "S/m", 1.0),
+    "skin_conductivity": (-3.5, 0.0, "log10 S/m", 1.0),
 }
+# One grid on one muscle: the same for all motor units.
+SHARED = ("inclination", "fat", "muscle_along", "fat_conductivity", "skin_conductivity")
 N_SHAPE = len(RANGES)
-# After the ranges' coordinates: each fibre's share (logit) and its end-plate's own deviation.
-N_PARAMETERS = N_SHAPE + 2 * N_FIBRES
+# After the ranges' coordinates, for each fibre: its share (logit) and, in units of the unit's spread, how far
+# its end-plate, its ends and its velocity deviate from where the fixed scatter puts them.
+N_OWN = 5
+N_PARAMETERS = N_SHAPE + N_OWN * N_FIBRES
+SCATTERED = ("zone", "up", "down", "velocity")
 
 
 def physical(theta: jax.Array) -> dict[str, jax.Array]:
@@ -66,8 +79,7 @@ def _fixed_nodes() -> dict[str, np.ndarray]:
     radius, angle = np.sqrt((index + 0.5) / N_FIBRES), index * np.pi * (3 - np.sqrt(5))
     quantiles = norm.ppf((index + 0.5) / N_FIBRES)
     rng = np.random.default_rng(0)
-    names = ("zone", "up", "down", "velocity")
-    spreads = {name: rng.permutation(quantiles) for name in names}
+    spreads = {name: rng.permutation(quantiles) for name in SCATTERED}
     return {"across": radius * np.cos(angle), "deep": radius * np.sin(angle), **spreads}
 
 
@@ -93,21 +105,32 @@ def model(electrodes: fm.ElectrodeArray, sampling_rate: float) -> Callable[[jax.
 
     def muap(theta: jax.Array) -> jax.Array:
         p = physical(theta)
-        own = theta[N_SHAPE:].reshape(2, N_FIBRES)
-        share = jax.nn.softmax(own[0])
-        conductor = presets.planar(fat=p["fat"], skin=1 * mm, reach=0.2, k_max=2e3)
+        logit, *own = theta[N_SHAPE:].reshape(N_OWN, N_FIBRES)
+        share = jax.nn.softmax(logit)
+        scatter = {name: node[name] + own[i] for i, name in enumerate(SCATTERED)}
+        conductor = fm.PlanarConductor(
+            fat=p["fat"],
+            skin=1 * mm,
+            muscle_across=0.1,
+            muscle_along=p["muscle_along"],
+            fat_conductivity=p["fat_conductivity"],
+            skin_conductivity=10 ** p["skin_conductivity"],
+            reach=0.24,
+            k_max=2e3,
+        )
         lead = conductor.lead_field(placed.rotate(p["inclination"]))
         across = p["half_width"] * node["across"]
-        below = p["fat"] + 1 * mm + p["depth"] + p["half_height"] * (1 + node["deep"])
+        depth = p["depth"] + p["half_height"] * (1 + node["deep"]) + p["territory_tilt"] * across
+        below = p["fat"] + 1 * mm + jnp.maximum(depth, SHALLOWEST)
         centre = p["zone"] + p["zone_tilt"] * across + p["zone_curve"] * across**2
-        zone = centre + p["zone_spread"] * (node["zone"] + own[1])
-        up = p["zone"] + p["length_up"] + p["end_spread"] * node["up"]
-        down = p["zone"] - p["length_down"] + p["end_spread"] * node["down"]
+        zone = centre + p["zone_spread"] * scatter["zone"]
+        up = p["zone"] + p["length_up"] + p["end_spread"] * scatter["up"]
+        down = p["zone"] - p["length_down"] + p["end_spread"] * scatter["down"]
         fibres = fm.Fibres(
             jnp.stack([p["x"] + across, -below], axis=1),
             zone,
             jnp.maximum(jnp.stack([up - zone, zone - down], axis=1), 2 * mm),
-            p["velocity"] * (1 + p["velocity_spread"] * node["velocity"]),
+            p["velocity"] * (1 + p["velocity_spread"] * scatter["velocity"]),
             50e-6 * jnp.sqrt(share),  # the source grows with the square of the diameter
             p["delay"],
         )
@@ -142,7 +165,7 @@ class Fit:
             return (data - gain * fitted).ravel()
 
         def prior(theta: jax.Array) -> jax.Array:
-            return jnp.concatenate([0.005 * theta[:N_SHAPE], 0.01 * theta[N_SHAPE:]])
+            return jnp.concatenate([0.005 * theta[:N_SHAPE], 0.02 * theta[N_SHAPE:]])
 
         def loss(theta: jax.Array, data: jax.Array) -> jax.Array:
             return jnp.sum(residual(theta, data) ** 2) + jnp.sum(prior(theta) ** 2)
@@ -172,30 +195,64 @@ class Fit:
         def whole(theta: jax.Array, data: jax.Array) -> jax.Array:
             return jnp.concatenate([residual(theta, data), prior(theta)])
 
-        def levenberg_marquardt(start: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            theta, data = start
-            eye = jnp.eye(N_PARAMETERS)
-
-            def step(state: Any, _: None) -> tuple[Any, None]:
-                theta, damping, best = state
-                r, jacobian = whole(theta, data), jax.jacfwd(whole)(theta, data)
-                normal = jacobian.T @ jacobian
-                move = jnp.linalg.solve(normal + damping * eye, jacobian.T @ r)
-                tried = theta - jnp.clip(move, -1.0, 1.0)
-                cost = loss(tried, data)
-                better = cost < best
-                damping = jnp.clip(jnp.where(better, damping / 4, damping * 5), 1e-6, 1e3)
-                return (jnp.where(better, tried, theta), damping, jnp.minimum(cost, best)), None
-
-            state = (theta, jnp.asarray(1e-3), loss(theta, data))
-            (theta, _, best), _ = jax.lax.scan(step, state, length=35)
-            return theta, best
+        def normal(theta: jax.Array, data: jax.Array) -> tuple[jax.Array, jax.Array]:
+            r, jacobian = whole(theta, data), jax.jacfwd(whole)(theta, data)
+            return jacobian.T @ jacobian, jacobian.T @ r
 
         # One after another: the model's tables are kept in memory only where nothing is batched.
         self.shape = jax.jit(shape)
+        self.loss = jax.jit(loss)
+        self.normal = jax.jit(normal)
         self.score = jax.jit(lambda bank: jax.lax.map(score, bank))
         self.adam = jax.jit(lambda starts, data: jax.lax.map(adam, (starts, data)))
-        self.refine = jax.jit(lambda starts, data: jax.lax.map(levenberg_marquardt, (starts, data)))
+
+    def refine(
+        self, starts: np.ndarray, units: Sequence[int], n_steps: int, shared: Sequence[str] = ()
+    ) -> tuple[np.ndarray, float]:
+        """Levenberg–Marquardt on the sum of the losses of some units, with some parameters in common.
+
+        Parameters
+        ----------
+        starts : ndarray, shape (len(units), N_PARAMETERS)
+            Where to begin; what is shared begins at its mean.
+        units : sequence of int
+            Which measured MUAP each row is for.
+        n_steps : int
+            Steps tried.
+        shared : sequence of str
+            Names in `RANGES`.
+
+        Returns
+        -------
+        (thetas, loss) : ndarray of the shape of `starts`, and float
+        """
+        place = np.arange(starts.size).reshape(starts.shape)
+        tied = [list(RANGES).index(name) for name in shared]
+        place[:, tied] = place[0, tied]
+        _, inverse = np.unique(place, return_inverse=True)
+        place = inverse.reshape(starts.shape)
+        joint = np.bincount(place.ravel(), starts.ravel()) / np.bincount(place.ravel())
+
+        def cost(joint: np.ndarray) -> float:
+            rows = jnp.asarray(joint[place], dtype=float)
+            return sum(float(self.loss(row, self.data[unit])) for row, unit in zip(rows, units))
+
+        damping, best, moved = 1e-3, cost(joint), True
+        for _ in range(n_steps):
+            if moved:
+                curvature, slope = np.zeros((joint.size, joint.size)), np.zeros(joint.size)
+                for row, where, unit in zip(jnp.asarray(joint[place], dtype=float), place, units):
+                    h, g = self.normal(row, self.data[unit])
+                    curvature[np.ix_(where, where)] += h
+                    slope[where] += g
+            move = np.linalg.solve(curvature + damping * np.eye(joint.size), slope)
+            tried = joint - np.clip(move, -1.0, 1.0)
+            value = cost(tried)
+            moved = value < best
+            damping = float(np.clip(damping / 4 if moved else damping * 5, 1e-6, 1e3))
+            if moved:
+                joint, best = tried, value
+        return joint[place], best
 
     def search(self, sampling_rate: float, n_bank: int, n_adam: int, n_refined: int, seed: int) -> np.ndarray:
         """Best parameter vector of every unit, shape (n_units, n_parameters)."""
@@ -223,11 +280,13 @@ class Fit:
         thetas, losses = self._best(thetas, losses, n_adam, n_refined)
         say(f"Adam: losses {np.round(losses, 3)[:, 0]}", began)
         began = time.perf_counter()
-        of_unit = np.repeat(np.arange(n_units), n_refined)
-        thetas, losses = self.refine(thetas.reshape(-1, N_PARAMETERS), self.data[of_unit])
-        thetas, losses = self._best(thetas, losses, n_refined, 1)
-        say(f"Levenberg–Marquardt: losses {np.round(losses, 3)[:, 0]}", began)
-        return thetas[:, 0]
+        chosen = np.empty((n_units, N_PARAMETERS))
+        for unit in range(n_units):
+            tried = [self.refine(theta[None], [unit], 12) for theta in thetas[unit]]
+            chosen[unit] = min(tried, key=lambda result: result[1])[0][0]
+        losses = [float(self.loss(jnp.asarray(t, dtype=float), d)) for t, d in zip(chosen, self.data)]
+        say(f"Levenberg–Marquardt, each alone: losses {np.round(losses, 3)}", began)
+        return chosen
 
     @staticmethod
     def _best(

@@ -9,9 +9,10 @@ are fitted by the potential of a territory of fibres in a layered half-space, in
 - monopolar, where what is the same on all electrodes at an instant (reference, far ends) is left to a
   free common signal, which least squares solves by taking the mean over electrodes from data and model.
 
-Many random parameter vectors are scored against all units at once, the best are improved by Adam, the best
-of these by Levenberg–Marquardt with forward-mode derivatives. Amplitude is linear and solved in closed form.
-The cosine of data and fit is printed beside the highest that the noise of the average allows.
+All motor units lie in one conductor: fat thickness, conductivities and fibre direction are fitted for the five
+together, the territories, end-plates, ends, velocities and latencies for each. The cosine of data and fit is
+printed beside the highest that the noise of the average allows (from two halves of the discharges).
+`--held-out` fits without every fifth electrode and compares on the outputs that contain one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.sparse import csr_matrix
-from territory_fit import AFTER, BAND, BEFORE, MARGIN, RANGES, Fit, model, physical, say
+from territory_fit import AFTER, BAND, BEFORE, MARGIN, RANGES, SHARED, Fit, model, physical, say
 
 import forward_models as fm
 
@@ -40,6 +42,17 @@ class Montage:
     matrix: np.ndarray
     data: np.ndarray  # (n_units, n_outputs, n_samples), volts
     ceiling: np.ndarray  # (n_units,): cosine of a noiseless MUAP with the measured average
+    sound: np.ndarray  # (n_outputs,): no electrode in poor contact in it
+
+    def only(self, outputs: np.ndarray) -> Montage:
+        """Some of the outputs."""
+        return Montage(
+            self.name, self.matrix[outputs], self.data[:, outputs], self.ceiling, self.sound[outputs]
+        )
+
+    def seen(self, electrodes: Sequence[int]) -> np.ndarray:
+        """Which outputs have one of some electrodes in them, shape (n_outputs,)."""
+        return (np.abs(self.matrix[:, electrodes]) > 0.5).any(axis=1)
 
 
 # ---------------------------------------------------------------------- measured
@@ -47,8 +60,11 @@ class Montage:
 
 def measured(
     equal_gains: bool = False,
-) -> tuple[fm.ElectrodeArray, float, np.ndarray, np.ndarray, np.ndarray]:
-    """Electrodes, sampling rate, MUAPs (n_units, n_channels, n_samples) of all, even and odd discharges."""
+) -> tuple[fm.ElectrodeArray, float, list[int], tuple[np.ndarray, ...]]:
+    """Electrodes, sampling rate, electrodes in poor contact, MUAPs of all, of even and of odd discharges.
+
+    MUAPs have the shape (n_units, n_channels, n_samples).
+    """
     from muemg import datasets
     from muemg.preprocessing import band_pass
 
@@ -57,17 +73,18 @@ def measured(
     if recording is None or spikes is None or recording.electrodes is None:
         raise SystemExit("the vastus lateralis recording has come without signal, spikes or electrodes")
     signal = np.asarray(band_pass(recording, *BAND).signal, dtype=np.float64)
+    gains = electrode_gains(signal, recording.electrodes)
+    poor = np.flatnonzero(gains < 1).tolist()
     if not equal_gains:
-        gains = electrode_gains(signal, recording.electrodes)
         signal = signal / gains[:, None]
-        for channel in np.flatnonzero(gains < 1):
-            row, column = recording.electrodes.grid_index[channel]  # type: ignore[index]
+        for channel in poor:
+            row, column = recording.electrodes.grid_index[channel]
             print(
                 f"electrode in row {row}, column {column} records at {gains[channel]:.2f} of its neighbours"
             )
     trains = [np.asarray(train) for train in spikes]
-    muaps = (joint_average(signal, [train[part] for train in trains]) for part in _PARTS)
-    return recording.electrodes, recording.sampling_rate, *muaps  # type: ignore[return-value]
+    muaps = tuple(joint_average(signal, [train[part] for train in trains]) for part in _PARTS)
+    return recording.electrodes, recording.sampling_rate, poor, muaps
 
 
 _PARTS = (slice(None), slice(0, None, 2), slice(1, None, 2))
@@ -118,7 +135,9 @@ def joint_average(signal: np.ndarray, trains: list[np.ndarray]) -> np.ndarray:
     return muaps.reshape(len(trains), total, -1).transpose(0, 2, 1)[:, :, MARGIN : MARGIN + length]
 
 
-def montages(electrodes: fm.ElectrodeArray, *muaps: np.ndarray) -> list[Montage]:
+def montages(
+    electrodes: fm.ElectrodeArray, poor: Sequence[int], muaps: Sequence[np.ndarray]
+) -> list[Montage]:
     matrices = {
         "single differential": fm.filters.single_differential(electrodes),
         "monopolar, common signal free": fm.filters.common_average(electrodes),
@@ -128,7 +147,8 @@ def montages(electrodes: fm.ElectrodeArray, *muaps: np.ndarray) -> list[Montage]
         whole, even, odd = (matrix @ each for each in muaps)
         between = np.array([cosine(a, b) for a, b in zip(even, odd)])
         # Halves that agree to r make a whole whose share of noiseless energy is 2r / (1 + r).
-        result.append(Montage(name, matrix, whole, np.sqrt(2 * between / (1 + between))))
+        sound = ~(np.abs(matrix[:, poor]) > 0.5).any(axis=1)
+        result.append(Montage(name, matrix, whole, np.sqrt(2 * between / (1 + between)), sound))
     return result
 
 
@@ -152,6 +172,7 @@ def outcome(fit: Fit, montage: Montage, thetas: np.ndarray, band_passed: Any) ->
                 "theta": np.asarray(theta, dtype=float).tolist(),
                 "cosine": cosine(shape, data),
                 "ceiling": float(montage.ceiling[unit]),
+                "sound electrodes": cosine(shape[montage.sound], data[montage.sound]),
                 "parameters": {name: float(values[name]) * RANGES[name][3] for name in RANGES},
                 "fitted": gain * shape,
                 "potential": gain * 1e6 * np.asarray(band_passed(vector), dtype=np.float64),
@@ -162,7 +183,7 @@ def outcome(fit: Fit, montage: Montage, thetas: np.ndarray, band_passed: Any) ->
 
 def table(name: str, rows: list[dict[str, Any]]) -> str:
     lines = [name, "  " + " " * 26 + "".join(f"{f'unit {unit}':>9}" for unit in range(len(rows)))]
-    for key in ("cosine", "ceiling", "monopolar cosine"):
+    for key in ("cosine", "ceiling", "sound electrodes", "monopolar cosine"):
         if key in rows[0]:
             lines.append(f"  {key:26}" + "".join(f"{row[key]:9.3f}" for row in rows))
     for key, (low, high, unit, scale) in RANGES.items():
@@ -220,6 +241,8 @@ def main() -> None:
     parser.add_argument("--bank", type=int, default=1000, help="random parameter vectors scored at first")
     parser.add_argument("--adam", type=int, default=6, help="of these improved by Adam, per unit")
     parser.add_argument("--refined", type=int, default=3, help="of these by Levenberg–Marquardt, per unit")
+    parser.add_argument("--together", type=int, default=30, help="Levenberg–Marquardt steps of all units")
+    parser.add_argument("--held-out", action="store_true", help="fit without every fifth electrode")
     parser.add_argument(
         "--resume", type=Path, help="go on from the JSON of an earlier run instead of searching"
     )
@@ -227,27 +250,44 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
-    electrodes, rate, *muaps = measured(options.equal_gains)
-    differential, monopolar = montages(electrodes, *muaps)
+    electrodes, rate, poor, muaps = measured(options.equal_gains)
+    differential, monopolar = montages(electrodes, poor, muaps)
     muap = model(electrodes, rate)
     band_passed = jax.jit(muap)
+    units = range(len(muaps[0]))
+
+    def together(fit: Fit, start: np.ndarray) -> np.ndarray:
+        began = time.perf_counter()
+        thetas, loss = fit.refine(start, units, options.together, SHARED)
+        say(f"Levenberg–Marquardt, all in one conductor: sum of losses {loss:.3f}", began)
+        return thetas
 
     print(differential.name, flush=True)
-    fit = Fit(muap, differential.matrix, differential.data)
+    fitted = differential
+    if options.held_out:
+        unseen = differential.seen(range(2, len(electrodes), 5))
+        fitted = differential.only(~unseen)
+    fit = Fit(muap, fitted.matrix, fitted.data)
     if options.resume:
         earlier = json.loads(options.resume.read_text(encoding="utf-8"))[differential.name]
-        start = jnp.asarray([row["theta"] for row in earlier], dtype=float)
-        thetas = np.asarray(fit.refine(start, fit.data)[0])
+        start = np.array([row["theta"] for row in earlier])
     else:
-        thetas = fit.search(rate, options.bank, options.adam, options.refined, options.seed)
+        start = fit.search(rate, options.bank, options.adam, options.refined, options.seed)
+    thetas = together(fit, start)
+    if options.held_out:
+        for unit, theta in enumerate(thetas):
+            shape = differential.matrix @ np.asarray(band_passed(jnp.asarray(theta, dtype=float)))
+            data = differential.data[unit]
+            parts = (~unseen, unseen, unseen & differential.sound)
+            values = (cosine(shape[part], data[part]) for part in parts)
+            print(f"  unit {unit}: cosine where fitted", end=" ")
+            print("{:.3f}, held out {:.3f}, of these on sound electrodes {:.3f}".format(*values))
+        return
     along = outcome(fit, differential, thetas, band_passed)
 
     print(monopolar.name, flush=True)
     fit = Fit(muap, monopolar.matrix, monopolar.data)
-    began = time.perf_counter()
-    refined, losses = fit.refine(jnp.asarray(thetas, dtype=float), fit.data)
-    say(f"Levenberg–Marquardt from the differential fit: losses {np.round(losses, 3)}", began)
-    whole = outcome(fit, monopolar, np.asarray(refined), band_passed)
+    whole = outcome(fit, monopolar, together(fit, thetas), band_passed)
     for unit, row in enumerate(whole):
         data = muaps[0][unit]
         row["with_common"] = row["potential"] + (data - row["potential"]).mean(axis=0)
