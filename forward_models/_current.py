@@ -15,25 +15,21 @@ a travelling wave, its birth at the end-plate and its death at the end; the thre
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from forward_models._trigonometry import cosine_sine, materialised
 from forward_models.action_potential import ActionPotential
 from forward_models.fibres import Fibres
 
-__all__ = ["axial_spectrum"]
+__all__ = ["AxialCurrent"]
 
 
-def axial_spectrum(
-    fibres: Fibres,
-    k: jax.Array,
-    action_potential: ActionPotential,
-    *,
-    sampling_rate: float,
-    n_samples: int,
-    start: float,
-) -> tuple[jax.Array, jax.Array]:
-    """Spectrum of the slope of V inside the fibres, e^(ikz_i) [F(L₁) − F(L₂)*], real and imaginary part.
+class AxialCurrent(eqx.Module):
+    """Spectrum of the slope of V inside straight fibres, e^(ikz_i) [F(L₁) − F(L₂)*], in volts.
+
+    Holds what does not change with time; `spectrum` gives stretches of `n_samples` instants.
 
     Parameters
     ----------
@@ -46,79 +42,106 @@ def axial_spectrum(
     sampling_rate : float
         Hz.
     n_samples : int
-        Number of instants.
-    start : float
-        First instant in seconds after the discharge.
-
-    Returns
-    -------
-    (real, imaginary) : Arrays, shape (n_fibres, n_k, n_samples)
-        Volts.
+        Number of instants of a stretch.
     """
-    times = start + jnp.arange(n_samples) / sampling_rate
-    tails = action_potential.tail_spectra(k)
-    spike = jnp.sum(tails[:, 0], axis=0)
-    tails = tails.reshape(-1, k.shape[0])
-    travelled = fibres.velocity[:, None] * (times - fibres.delay[:, None])
-    plate = fibres.end_plate[:, None]
-    right, left = fibres.half_lengths[:, :1], fibres.half_lengths[:, 1:]
 
-    # The travelling waves, e^(ikz_i) (T₀ e^(ikp) 1[0 < p < L₁] − T₀* e^(−ikp) 1[0 < p < L₂]).
-    begun = k * fibres.velocity[:, None] * (start - fibres.delay[:, None]) + jnp.angle(spike)
-    wave_real, wave_imag = _uniform_phases(begun, k * (fibres.velocity[:, None] / sampling_rate), n_samples)
-    rightwards = jnp.where((travelled > 0) & (travelled < right), 1.0, 0.0)
-    leftwards = jnp.where((travelled > 0) & (travelled < left), 1.0, 0.0)
-    strength, phase = jnp.abs(spike), k * plate
-    odd, even, cosine, sine = _materialised(
-        (rightwards - leftwards, rightwards + leftwards, strength * jnp.cos(phase), strength * jnp.sin(phase))
-    )
-    real, imag = odd[:, None, :] * wave_real, even[:, None, :] * wave_imag
-    cosine, sine = cosine[:, :, None], sine[:, :, None]
+    fibres: Fibres
+    k: jax.Array
+    action_potential: ActionPotential
+    sampling_rate: float = eqx.field(static=True)
+    n_samples: int = eqx.field(static=True)
+    _steps: tuple[jax.Array, jax.Array]
+    _spike: tuple[jax.Array, jax.Array]
+    _plate: tuple[jax.Array, jax.Array]
+    _ends: jax.Array
 
-    # Their birth at the end-plate and death at both ends: a few separable terms.
-    ends_real, ends_imag = _ends(tails, *(k * z for z in (plate, plate + right, plate - left)))
-    profiles = [action_potential.profiles(p) for p in (travelled, travelled - right, travelled - left)]
-    shape = (tails.shape[0], len(fibres), n_samples)
-    profile = jnp.concatenate([p.reshape(shape) for p in profiles]).transpose(1, 0, 2)
-    return (
-        cosine * real - sine * imag + jnp.einsum("frk,frt->fkt", ends_real, profile),
-        sine * real + cosine * imag + jnp.einsum("frk,frt->fkt", ends_imag, profile),
-    )
+    def __init__(
+        self,
+        fibres: Fibres,
+        k: jax.Array,
+        action_potential: ActionPotential,
+        *,
+        sampling_rate: float,
+        n_samples: int,
+    ) -> None:
+        self.fibres, self.k, self.action_potential = fibres, k, action_potential
+        self.sampling_rate, self.n_samples = sampling_rate, n_samples
+        tails = action_potential.tail_spectra(k)
+        spike = jnp.sum(tails[:, 0], axis=0)
+        self._spike = jnp.abs(spike), jnp.angle(spike)
+        step = k * (fibres.velocity[:, None] / sampling_rate)
+        self._steps = cosine_sine(step[:, :, None] * jnp.arange(n_samples))
+        plate = fibres.end_plate[:, None]
+        right, left = fibres.half_lengths[:, :1], fibres.half_lengths[:, 1:]
+        phases = materialised([cosine_sine(k * z) for z in (plate, plate + right, plate - left)])
+        self._plate, self._ends = phases[0], _ends(tails.reshape(-1, k.shape[0]), *phases)
+
+    def spectrum(self, first: jax.Array) -> jax.Array:
+        """Real parts, then imaginary parts, at the instants of one stretch.
+
+        Parameters
+        ----------
+        first : Array, scalar
+            First instant in seconds after the discharge.
+
+        Returns
+        -------
+        Array, shape (n_fibres, 2 · n_k, n_samples)
+            Volts.
+        """
+        fibres = self.fibres
+        times = first + jnp.arange(self.n_samples) / self.sampling_rate
+        travelled = fibres.velocity[:, None] * (times - fibres.delay[:, None])
+        right, left = fibres.half_lengths[:, :1], fibres.half_lengths[:, 1:]
+
+        # The travelling waves, e^(ikz_i) (T₀ e^(ikp) 1[0 < p < L₁] − T₀* e^(−ikp) 1[0 < p < L₂]), with
+        # T₀ e^(ikp) = strength e^(i begun) e^(i steps): (r − l) · real + i (r + l) · imaginary part.
+        strength, angle = self._spike
+        begun = self.k * travelled[:, :1] + angle
+        c, s = (strength * table for table in cosine_sine(begun))
+        c_plate, s_plate = self._plate
+        odd = (jnp.stack([c_plate * c, s_plate * c], 1), jnp.stack([c_plate * s, s_plate * s], 1))
+        even = (jnp.stack([-s_plate * s, c_plate * s], 1), jnp.stack([-s_plate * c, c_plate * c], 1))
+        rightwards = jnp.where((travelled > 0) & (travelled < right), 1.0, 0.0)
+        leftwards = jnp.where((travelled > 0) & (travelled < left), 1.0, 0.0)
+        odd, even, difference, total = materialised(
+            (odd, even, rightwards - leftwards, rightwards + leftwards)
+        )
+        difference, total = difference[:, None, None, :], total[:, None, None, :]
+        c_steps, s_steps = (table[:, None] for table in self._steps)
+        waves = c_steps * (odd[0][..., None] * difference + even[0][..., None] * total) + s_steps * (
+            even[1][..., None] * total - odd[1][..., None] * difference
+        )
+
+        # Their birth at the end-plate and death at both ends: a few separable terms.
+        profiles = [
+            self.action_potential.profiles(p) for p in (travelled, travelled - right, travelled - left)
+        ]
+        profile = jnp.concatenate([p.reshape(-1, *travelled.shape) for p in profiles])
+        ends = jnp.einsum("fkr,rft->fkt", self._ends, profile)
+        return waves.reshape(ends.shape) + ends
+
+    def silent(self, first: jax.Array) -> jax.Array:
+        """Whether no fibre carries any current (to rounding) at the instants of the stretch from `first`."""
+        fibres = self.fibres
+        last = first + (self.n_samples - 1) / self.sampling_rate
+        # x³e^(−x) has fallen to 1e-7 of its peak (float32) and 1e-16 (float64) at these x.
+        gone = (26 if self.k.dtype == jnp.float32 else 50) / jnp.min(self.action_potential.rates)
+        dead = fibres.velocity * (first - fibres.delay) > jnp.max(fibres.half_lengths, axis=1) + gone
+        return jnp.all(dead | (last <= fibres.delay))
 
 
 def _ends(
-    tails: jax.Array, plate: jax.Array, right: jax.Array, left: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Real and imaginary e^(ikz_i) (−2i Im T), e^(ik(z_i+L₁)) T, −e^(ik(z_i−L₂)) T*, from the phases."""
-    t_real, t_imag = tails.real, tails.imag
+    tails: jax.Array,
+    plate: tuple[jax.Array, jax.Array],
+    right: tuple[jax.Array, jax.Array],
+    left: tuple[jax.Array, jax.Array],
+) -> jax.Array:
+    """e^(ikz_i) (−2i Im T), e^(ik(z_i+L₁)) T, −e^(ik(z_i−L₂)) T*, from e^(ik…): (n_fibres, 2 · n_k, terms)."""
+    t_real, t_imag = tails.real.T, tails.imag.T
     (c, s), (c_right, s_right), (c_left, s_left) = (
-        (jnp.cos(phase)[:, None], jnp.sin(phase)[:, None]) for phase in (plate, right, left)
+        (a[..., None], b[..., None]) for a, b in (plate, right, left)
     )
     real = [2 * t_imag * s, c_right * t_real - s_right * t_imag, -c_left * t_real - s_left * t_imag]
     imag = [-2 * t_imag * c, s_right * t_real + c_right * t_imag, c_left * t_imag - s_left * t_real]
-    return jnp.concatenate(real, axis=1), jnp.concatenate(imag, axis=1)
-
-
-def _uniform_phases(first: jax.Array, step: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-    """cos and sin of first + j · step, j < count, on a new last axis: a product of two short tables."""
-    inner = 1
-    while inner * inner < count:
-        inner *= 2
-    outer = -(-count // inner)
-    coarse = first[..., None] + step[..., None] * (inner * jnp.arange(outer))
-    fine = step[..., None] * jnp.arange(inner)
-    tables = _materialised((jnp.cos(coarse), jnp.sin(coarse), jnp.cos(fine), jnp.sin(fine)))
-    c, s = tables[0][..., :, None], tables[1][..., :, None]
-    c_fine, s_fine = tables[2][..., None, :], tables[3][..., None, :]
-    shape = (*first.shape, outer * inner)
-    cosine = (c * c_fine - s * s_fine).reshape(shape)[..., :count]
-    return cosine, (s * c_fine + c * s_fine).reshape(shape)[..., :count]
-
-
-def _materialised(arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-    """The same arrays, kept in memory: XLA on the CPU else computes small tables anew for every use.
-
-    (Its optimisation barrier does not stop that; a branch it cannot decide while compiling does. Tenfold.)
-    """
-    never = arrays[0].ravel()[0] > 1e30
-    return jax.lax.cond(never, lambda: jax.tree.map(jnp.zeros_like, arrays), lambda: arrays)
+    return jnp.concatenate([jnp.concatenate(real, axis=2), jnp.concatenate(imag, axis=2)], axis=1)

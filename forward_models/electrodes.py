@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forward_models._checks import ForwardModelError, positive
+from forward_models._vendor_grids import VENDOR_GRIDS
 
 __all__ = ["ElectrodeArray"]
 
@@ -138,16 +139,17 @@ class ElectrodeArray:
             If the code is unknown.
         """
         key = str(code).upper().replace("HD", "GR", 1)
-        if key not in _VENDOR_GRIDS:
+        if key not in VENDOR_GRIDS:
             raise ForwardModelError(f"code must be one of {', '.join(cls.codes())}; got {code!r}")
-        shape, spacing, radius = _VENDOR_GRIDS[key]
-        order = _SNAKE_13_BY_5 if shape == (13, 5) else _UPWARDS_8_BY_8
-        return cls._on_plane(order, shape, spacing, radius, rotation, center, str(code).upper())
+        grid = VENDOR_GRIDS[key]
+        return cls._on_plane(
+            grid.order, grid.shape, grid.spacing, grid.radius, rotation, center, str(code).upper()
+        )
 
     @staticmethod
     def codes() -> tuple[str, ...]:
         """Vendor codes that `from_code` knows."""
-        return tuple(_VENDOR_GRIDS) + tuple(key.replace("GR", "HD", 1) for key in _VENDOR_GRIDS)
+        return tuple(VENDOR_GRIDS) + tuple(key.replace("GR", "HD", 1) for key in VENDOR_GRIDS)
 
     @classmethod
     def line(
@@ -387,18 +389,3 @@ def _unit_vector(name: str, value: tuple[float, float, float]) -> np.ndarray:
     if not np.isfinite(length) or length == 0:
         raise ForwardModelError(f"{name} must be three numbers, not all 0; got {value!r}")
     return vector / length
-
-
-# rows × columns, spacing (m), disc radius (m)
-_VENDOR_GRIDS: dict[str, tuple[tuple[int, int], float, float]] = {
-    "GR08MM1305": ((13, 5), 8e-3, 1.5e-3),
-    "GR04MM1305": ((13, 5), 4e-3, 1.0e-3),
-    "GR10MM0808": ((8, 8), 10e-3, 1.5e-3),
-}
-
-# Column by column, alternately down and up; row 0 of column 0 is the missing corner.
-_SNAKE_13_BY_5 = np.array(
-    [(row if column % 2 == 0 else 12 - row, column) for column in range(5) for row in range(13)][1:]
-)
-# Each column starts at the last row.
-_UPWARDS_8_BY_8 = np.array([(7 - row, column) for column in range(8) for row in range(8)])

@@ -25,7 +25,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from forward_models._checks import ForwardModelError, positive
-from forward_models._current import axial_spectrum
+from forward_models._current import AxialCurrent
 from forward_models.action_potential import ActionPotential, rosenfalck
 from forward_models.conductors._interface import ExtrudedLeadField, LeadField
 from forward_models.fibres import CurvedFibres, Fibres
@@ -37,6 +37,11 @@ INTRACELLULAR_CONDUCTIVITY = 1.01
 
 # Fibres worked on at a time: the current's spectrum of one is some 130 kB, a block should stay in cache.
 _BLOCK = 32
+
+# Instants worked on at a time: stretches in which no fibre of a block carries current are left out. Each is
+# compiled on its own, so there are few.
+_STRETCH = 64
+_MOST_STRETCHES = 3
 
 
 class _Window(eqx.Module):
@@ -123,6 +128,8 @@ def motor_unit_potentials(
         return jnp.zeros((count, lead_field.n_channels, window.n_samples))
     index, present, group_unit = _group(units)
     potentials = _summed(lead_field, fibres, jnp.asarray(index), jnp.asarray(present, dtype=float), window)
+    if np.array_equal(group_unit, np.arange(count)):
+        return potentials
     return jax.ops.segment_sum(potentials, jnp.asarray(group_unit), num_segments=count)
 
 
@@ -269,35 +276,54 @@ def _spectral_kernel(
     seen_real, seen_imag = -jnp.sin(phase) * quadrature, jnp.cos(phase) * quadrature
     columns_first = n_columns * (size + n_rows) < size * len(column)
 
+    n_stretches = min(-(-window.n_samples // _STRETCH), _MOST_STRETCHES)
+    n_instants = -(-window.n_samples // n_stretches)
+    starts = window.start + jnp.arange(n_stretches) * (n_instants / window.sampling_rate)
+
     def potentials(fibres: Fibres, weight: jax.Array) -> jax.Array:
         shape = weight.shape
         flat = jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), fibres)
-        real, imag = (
-            part.reshape(*shape, *part.shape[1:])
-            for part in axial_spectrum(
-                flat,
-                k,
-                window.action_potential,
-                sampling_rate=window.sampling_rate,
-                n_samples=window.n_samples,
-                start=window.start,
-            )
+        current = AxialCurrent(
+            flat,
+            k,
+            window.action_potential,
+            sampling_rate=window.sampling_rate,
+            n_samples=n_instants,
         )
         strength = weight.reshape(-1) * window.intracellular_conductivity * jnp.square(flat.diameter / 2)
         lead = lead_field.spectrum(flat.transverse) * strength[:, None, None]
         lead = lead.reshape(*shape, *lead.shape[1:])
-        if not columns_first:
-            lead = lead[:, :, column]
-            return jnp.einsum("bgck,bgkt->bct", lead * seen_real, real) + jnp.einsum(
-                "bgck,bgkt->bct", lead * seen_imag, imag
-            )
-        total = jnp.zeros((shape[0], n_columns, n_rows, window.n_samples))
-        for part, seen in ((real, seen_real), (imag, seen_imag)):
-            # k leads, so that the sum over fibres is one small matrix product per wave number.
-            per_column = jnp.einsum("kbjg,kbgt->kbjt", lead.transpose(3, 0, 2, 1), part.transpose(2, 0, 1, 3))
-            by_column = jnp.zeros((n_columns, n_rows, k.shape[0])).at[column, row].set(seen)
-            total += jnp.einsum("jrk,kbjt->bjrt", by_column, per_column)
-        return total[:, column, row]
+        project = _columns_first(lead) if columns_first else _electrodes_first(lead)
+
+        @jax.checkpoint
+        def sound(first: jax.Array) -> jax.Array:
+            spectrum = current.spectrum(first)
+            return project(spectrum.reshape(*shape, *spectrum.shape[1:]))
+
+        def stretch(first: jax.Array) -> jax.Array:
+            nothing = jnp.zeros((shape[0], len(column), n_instants), lead.dtype)
+            return jax.lax.cond(current.silent(first), lambda _: nothing, sound, first)
+
+        whole = jnp.concatenate([stretch(first) for first in starts], axis=2)
+        return whole[:, :, : window.n_samples]
+
+    def _electrodes_first(lead: jax.Array) -> Callable[[jax.Array], jax.Array]:
+        lead = lead[:, :, column]
+        seen = jnp.concatenate([lead * seen_real, lead * seen_imag], axis=-1)
+        return lambda spectrum: jnp.einsum("bgck,bgkt->bct", seen, spectrum)
+
+    def _columns_first(lead: jax.Array) -> Callable[[jax.Array], jax.Array]:
+        # k leads, so that the sum over fibres is one small matrix product per wave number.
+        lead = lead.transpose(3, 0, 2, 1)
+        lead = jnp.concatenate([lead, lead])
+        seen = jnp.concatenate([seen_real, seen_imag], axis=-1)
+        seen = jnp.zeros((n_columns, n_rows, seen.shape[1])).at[column, row].set(seen)
+
+        def project(spectrum: jax.Array) -> jax.Array:
+            per_column = jnp.einsum("kbjg,kbgt->kbjt", lead, spectrum.transpose(2, 0, 1, 3))
+            return jnp.einsum("jrk,kbjt->bjrt", seen, per_column)[:, column, row]
+
+        return project
 
     return potentials
 

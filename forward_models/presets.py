@@ -1,4 +1,9 @@
-"""Published conductivities and geometries, each with its source, and the conductors made of them."""
+"""Published conductivities and geometries, each with its source, and the conductors made of them.
+
+The numbers for muscle, fat and skin were compared with how others quote the same sources: MyoGen 0.12 for
+Botelho et al. 2019 (its table 1) and Andreassen & Rosenfalck 1980, semgsim for Farina & Merletti 2001. That of
+bone is quoted from memory.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +62,8 @@ CONDUCTIVITIES: dict[str, Conductivities] = {
         fat=0.0407,
         skin=4.88e-4,
         bone=0.02,
-        source="Botelho et al. 2019; dry skin; bone from Farina et al. 2004 (10.1109/TBME.2003.820998)",
+        source="Pereira Botelho, Curran & Lowery 2019 (10.1371/journal.pcbi.1007267), table 1; dry skin; "
+        "bone from Farina et al. 2004 (10.1109/TBME.2003.820998)",
     ),
     "andreassen_rosenfalck_1980": Conductivities(
         muscle_across=0.063,

@@ -17,7 +17,15 @@ from .metrics import compare as compare
 from .recording import Recording as Recording
 from .report import write_report as write_report
 from .results import Decomposition as Decomposition
+from .results import SeparationFilters as SeparationFilters
 from .results import Simulation as Simulation
+from .separation import Adaptation as Adaptation
+from .separation import Editor as Editor
+from .separation import OnlineDecoder as OnlineDecoder
+from .separation import Tracking as Tracking
+from .separation import decode as decode
+from .separation import learn_filters as learn_filters
+from .separation import track as track
 from .simulation import Scenario as Scenario
 from .simulation import simulate as simulate
 from .spikes import SpikeTrains as SpikeTrains

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from muemg._table import Table
     from muemg.metrics import Comparison
     from muemg.results import Decomposition
+    from muemg.separation import Tracking
 
-__all__ = ["print_comparison", "print_decomposition", "progress_bar", "wrote"]
+__all__ = ["print_comparison", "print_decomposition", "print_tracking", "progress_bar", "wrote"]
 
 
 @contextmanager
@@ -69,6 +70,17 @@ def print_comparison(comparison: Comparison) -> None:
     _print_table(columns)
     if comparison.extra:
         typer.echo(f"without a true unit: {', '.join(map(str, comparison.extra))}")
+
+
+def print_tracking(tracking: Tracking) -> None:
+    """One row per match, and how the electrodes were displaced."""
+    typer.echo(repr(tracking).splitlines()[0].strip("<>"))
+    for i in range(tracking.displacements.n_rows):
+        row = tracking.displacements.row(i)
+        moved = f"{1e3 * row['along']:+.1f} mm along, {1e3 * row['across']:+.1f} mm across"
+        typer.echo(f"  electrodes of session {row['session_b']} against session {row['session_a']}: {moved}")
+    if tracking.matches.n_rows:
+        _print_table({name: _texts(tracking.matches, name) for name in tracking.matches.columns})
 
 
 def _texts(table: Table, name: str) -> list[str]:

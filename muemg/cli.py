@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from muemg._terminal import print_comparison, print_decomposition, progress_bar, wrote
+from muemg._terminal import print_comparison, print_decomposition, print_tracking, progress_bar, wrote
 from muemg.errors import InvalidArgumentError, MuemgError
 
 if TYPE_CHECKING:
@@ -127,10 +127,15 @@ def simulate(
     ] = "demo-64",
     seed: Seed = 0,
     set_: Settings = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it, too: .png, .pdf or .svg.")
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Simulate a recording whose motor units are known."""
+    """Simulate a recording whose motor units are known; a name without extension is a BIDS folder."""
     _check_output(output, force)
+    if plot is not None:
+        _check_output(plot, force, endings=(".png", ".pdf", ".svg"))
     from muemg.io import write
     from muemg.simulation import Scenario
     from muemg.simulation import simulate as run
@@ -141,6 +146,36 @@ def simulate(
     write(output, result)
     typer.echo(repr(result))
     wrote(output)
+    if plot is not None:
+        from muemg.plots import plot_simulation, save_figure
+
+        save_figure(plot, plot_simulation(result))
+        wrote(plot)
+
+
+@_command
+def simulate_dataset(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A TOML file: what to vary, and how often.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder, new or begun by an earlier run.")
+    ],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler, instead of workers on this machine."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="How many workers on this machine.")] = 2,
+) -> None:
+    """Simulate a plan of many recordings; run it again to go on after an interruption."""
+    from muemg.simulation import simulate_dataset as run
+
+    try:
+        with progress_bar("simulating") as tell:
+            made = run(plan, output, scheduler, workers, progress=tell)
+    except KeyboardInterrupt:
+        typer.echo(f"muemg: the same command goes on with what is in {output}", err=True)
+        raise
+    typer.echo(repr(made))
+    typer.echo(f"wrote {made.folder}")
 
 
 @_command
@@ -181,6 +216,53 @@ def compare(
 
 
 @_command
+def decode(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The recording to decode.")],
+    decomposition: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DECOMPOSITION", help="File with the units, and with what they were found in."
+        ),
+    ],
+    output: OutputFile,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Let the filters follow a drifting contraction.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Find the units of a decomposition in another recording, by their filters."""
+    contents = _read(recording)
+    signal = contents.require("recording")
+    _check_output(output, force, sources=(recording, decomposition))
+    from muemg.io import write
+    from muemg.separation import Adaptation
+    from muemg.separation import decode as run
+
+    found = run(signal, _with_filters(_read(decomposition)), adaptation=Adaptation() if adapt else None)
+    write(output, _with_decomposition(contents, found))
+    print_decomposition(found)
+    wrote(output)
+
+
+@_command
+def track(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="A B …", help="Files with decompositions, in order.")
+    ],
+    max_shift_mm: Annotated[float, typer.Option(help="Largest displacement of the electrodes.")] = 10.0,
+    min_confidence: Annotated[float, typer.Option(help="Matches less probable than this are none.")] = 0.5,
+) -> None:
+    """Find the same motor units in several decompositions."""
+    from muemg.separation import track as run
+
+    sessions = []
+    for contents in map(_read, files):
+        found = contents.require("decomposition")
+        sessions.append(found if contents.recording is None else (found, contents.recording))
+    print_tracking(run(*sessions, max_shift=max_shift_mm * 1e-3, min_confidence=min_confidence))
+
+
+@_command
 def report(
     file: InputFile,
     output: OutputFile,
@@ -207,11 +289,11 @@ def report(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File to read.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write; its extension says the format.")
+        Path, typer.Argument(metavar="OUT", help="File, by its extension; without one, a BIDS folder.")
     ],
     force: Force = False,
 ) -> None:
-    """Convert between file formats: .mat (read only), .h5, .npz, .json of openhdemg."""
+    """Convert between .h5, .npz, .edf, .bdf, BIDS folders, .json of openhdemg and .mat (read only)."""
     contents = _read(source)
     _check_output(target, force, sources=(source,))
     from muemg.io import write
@@ -291,6 +373,18 @@ def _decompose(recording: Any, method: str, seed: int, parameters: dict[str, Any
         return run(recording, method=method, seed=seed, progress=tell, **parameters)
 
 
+def _with_filters(contents: Contents) -> Decomposition:
+    """The decomposition, its filters learned if the file holds none but the recording."""
+    from dataclasses import replace
+
+    found = contents.require("decomposition")
+    if found.filters is not None or contents.recording is None:
+        return found
+    from muemg.separation import learn_filters
+
+    return replace(found, filters=learn_filters(contents.recording, found))
+
+
 def _with_decomposition(contents: Contents, found: Decomposition) -> Contents:
     """The contents with another decomposition; a vendor's stays as known spike trains."""
     from dataclasses import replace
@@ -306,8 +400,11 @@ def _check_output(
 ) -> None:
     """Raise before the work begins if its result could not, or should not, be written."""
     if not endings:
-        from muemg.io import FORMATS
+        from muemg.io import FORMATS, is_folder_name
 
+        if is_folder_name(target):
+            _check_folder(target, force, sources)
+            return
         endings = tuple(end for known in FORMATS if known.write is not None for end in known.extensions)
     if target.suffix.lower() not in endings:
         raise InvalidArgumentError(f"the output must end in {', '.join(endings)}; got {target.name!r}")
@@ -321,6 +418,22 @@ def _check_output(
         raise InvalidArgumentError(f"cannot write {target}: it is the input")
     if target.exists() and not force:
         raise InvalidArgumentError(f"{target} exists; --force replaces it")
+
+
+def _check_folder(target: Path, force: bool, sources: tuple[Path, ...]) -> None:
+    """Raise if a BIDS folder could not, or should not, be written."""
+    if not target.parent.is_dir():
+        raise InvalidArgumentError(f"cannot write {target}: there is no folder {target.parent}")
+    own = {target.resolve(), *target.resolve().rglob("*_emg.[eb]df")}
+    if any(source.resolve() in own for source in sources):
+        raise InvalidArgumentError(f"cannot write {target}: it is the input")
+    if target.exists() and not target.is_dir():
+        raise InvalidArgumentError(f"cannot write {target}: it is a file; a file needs an extension")
+    if target.is_dir() and any(target.iterdir()):
+        if not (target / "dataset_description.json").is_file():
+            raise InvalidArgumentError(f"cannot write {target}: it holds files that are no BIDS dataset")
+        if not force:
+            raise InvalidArgumentError(f"{target} exists; --force replaces the recording in it")
 
 
 def _settings(items: list[str] | None) -> dict[str, Any]:

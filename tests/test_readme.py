@@ -72,7 +72,7 @@ def test_the_examples_run(name, tmp_path):
 
 
 def test_the_table_of_commands_is_complete():
-    listed = set(re.findall(r"^\| `muemg (\w+)", README, re.MULTILINE))
+    listed = set(re.findall(r"^\| `muemg ([\w-]+)", README, re.MULTILINE))
     assert listed == set(typer.main.get_command(app).commands)
 
 

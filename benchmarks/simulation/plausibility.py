@@ -1,252 +1,229 @@
-"""Does a simulated recording look like a real one? The numbers of the table in docs/simulation.md.
+"""Does a simulated surface recording look like a real one? The tables of docs/simulation.md, over five seeds.
 
-OMP_NUM_THREADS=1 python benchmarks/simulation/plausibility.py
+Every number is the median over seeds, with the smallest and the largest beside it. What a concentric needle
+hears is in needle.py.
+
+OMP_NUM_THREADS=1 python benchmarks/simulation/plausibility.py [number of seeds]
 """
 
-import json
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import welch
 
 import muemg
-from forward_models import ElectrodeArray, Fibres, filters, motor_unit_potentials, presets
-from muemg.muscle import Ellipse, MuscleArchitecture, make_motor_units, myopathic, neurogenic
-from muemg.simulation import interference_signal
+from forward_models import ElectrodeArray
+from muemg.simulation import Scenario, interference_signal
+from muemg.simulation.crew import recruit
+from muemg.simulation.geometry import make_scene
 
+RATE = 2048
 SCENE = {
     "base": "tibialis-64",
     "recording": {"duration_s": 12, "snr_db": "inf"},
     "muscle": {"assignment": "uniform"},
     "neurons": {"input_deviation": 0.01},
-    "amplifier": {"montage": "single_differential"},
     "drive": {"controls": "force", "rest_s": 1, "ramp_s": 2},
 }
-LEVELS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+# As small as a muscle of the hand, of the 120 motor units of Fuglevand et al. 1993 and Keenan et al. 2005.
+HAND = {
+    **SCENE,
+    "muscle": {"assignment": "uniform", "n_units": 120, "shape": "circle", "width_mm": 16},
+    "electrodes": {"code": "GR04MM1305"},
+}
+SCENES = {"tibialis": SCENE, "hand": HAND}
+LEVELS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+HELD = slice(4 * RATE, 9 * RATE)
 
 
-def effort():
-    """Surface signals against force: amplitude, median frequency, cancellation, rates, steadiness."""
-    for level in LEVELS:
-        made = muemg.simulate({**SCENE, "drive": {**SCENE["drive"], "level": level}}, seed=1)
-        held = slice(4 * 2048, 9 * 2048)
-        middle = _middle(made)
-        signal = made.recording.signal[middle, held].astype(float)
-        frequency, power = welch(signal, 2048.0, nperseg=2048)
-        total = np.cumsum(power.sum(axis=0))
-        # Keenan et al. 2005: rectified before the sum against after it.
-        apart = interference_signal(list(made.spikes), np.abs(made.muaps[:, middle]), made.spikes.n_samples)[
-            :, held
-        ]
-        # Five electrodes on make the 20 mm of a clinic's bipolar pair.
-        wide = made.recording.signal[:, held].astype(float)
-        _, broad = welch(_bipolar(made, wide), 2048.0, nperseg=2048)
-        summed = np.cumsum(broad.sum(axis=0))
-        force = made.recording.auxiliary["force"][held]
-        rates, variations = [], []
-        for train in made.spikes:
-            intervals = np.diff(train[(train >= held.start) & (train < held.stop)]) / 2048
-            intervals = intervals[intervals < 0.5]
-            if intervals.size > 15:
-                rates.append(1 / intervals.mean())
-                variations.append(intervals.std() / intervals.mean())
-        show(
-            force=level,
-            rms_uv=1e6 * signal.std(),
-            median_frequency_hz=np.interp(total[-1] / 2, total, frequency),
-            median_frequency_20_mm_hz=np.interp(summed[-1] / 2, summed, frequency),
-            cancellation=1 - np.abs(signal).mean() / apart.mean(),
-            force_cov=force.std() / force.mean(),
-            rate_hz=np.mean(rates),
-            isi_cov=np.median(variations),
-            units=len(rates),
-        )
+@dataclass(frozen=True)
+class Made:
+    """Discharges of one contraction, and the signal that they make (monopolar, without noise)."""
+
+    electrodes: ElectrodeArray
+    muaps: np.ndarray
+    spikes: list
+    signal: np.ndarray
+    force: np.ndarray
+    velocities: np.ndarray
 
 
-def velocity():
-    """Conduction velocity from the exported recording, by the delay of double differentials."""
-    scene = {
-        **SCENE,
-        "amplifier": {"montage": "double_differential"},
-        "drive": {**SCENE["drive"], "level": 0.3},
-    }
-    made = muemg.simulate(scene, seed=1)
-    units = made.motor_units
-    # Units count by their power in the signal: large ones, which are faster, dominate.
-    weight = made.spikes.n_spikes * np.sum(made.muaps.astype(float) ** 2, axis=(1, 2))
-    z = made.recording.electrodes.positions[:, 2]
-    index = made.recording.electrodes.grid_index
-    rows = {(r, c): i for i, (r, c) in enumerate(index.tolist())}
-    signal = made.recording.signal[:, 4 * 2048 : 9 * 2048].astype(float)
+@lru_cache(maxsize=1)
+def muscle(name, seed):
+    """A muscle with its action potentials, which are the same for every contraction."""
+    plan = Scenario.from_dict(SCENES[name]).override(
+        {"recording.duration_s": 0.1, "drive.profile": "constant"}
+    )
+    return muemg.simulate(plan, seed=seed)
+
+
+def contraction(name, seed, **drive):
+    """As `simulate` gives it, but the action potentials are computed once for all contractions of a muscle."""
+    whole = muscle(name, seed)
+    plan = Scenario.from_dict(SCENES[name]).override({f"drive.{key}": value for key, value in drive.items()})
+    anatomy, neural, _, slow, _, choice, _ = np.random.default_rng(seed).spawn(7)
+    scene = make_scene(plan.conductor, plan.electrodes, plan.muscle)
+    crew = recruit(plan, scene, anatomy, neural, slow, choice)
+    signal = interference_signal(crew.samples, whole.muaps, plan.n_samples)
+    return Made(
+        whole.recording.electrodes,
+        whole.muaps,
+        crew.samples,
+        signal,
+        crew.forces[0],
+        whole.motor_units["velocity"],
+    )
+
+
+def pairs(electrodes, steps):
+    """Indices of electrodes `steps` rows apart, both on one half and clear of the zone and the tendon."""
+    z = electrodes.positions[:, 2]
+    cells = {tuple(cell): i for i, cell in enumerate(electrodes.grid_index.tolist())}
+    found = [
+        (cells[row + steps, column], i)
+        for (row, column), i in cells.items()
+        if (row + steps, column) in cells
+    ]
+    return np.array([p for p in found if 8e-3 < abs(z[list(p)].mean()) < 20e-3]).T
+
+
+def difference(values, pair):
+    return values[..., pair[0], :] - values[..., pair[1], :]
+
+
+def cancellation(made, pair=None):
+    """1 − rectified sum over sum of rectified action potentials (Keenan et al. 2005), on average."""
+    muaps, signal = made.muaps, made.signal
+    if pair is not None:
+        muaps, signal = difference(muaps, pair), difference(signal, pair)
+    apart = interference_signal(made.spikes, np.abs(muaps), signal.shape[1])
+    return 1 - float(np.abs(signal[:, HELD]).mean() / apart[:, HELD].mean())
+
+
+def median_frequency(signal):
+    frequency, power = welch(signal.astype(float), RATE, nperseg=RATE)
+    total = np.cumsum(power.sum(axis=0))
+    return float(np.interp(total[-1] / 2, total, frequency))
+
+
+def rates(made):
+    """Discharge rates in Hz and coefficients of variation of units with more than 15 intervals."""
     found = []
-    for (r, c), i in rows.items():
-        # pairs well on one side of the innervation zone
-        if (r + 1, c) in rows and z[i] > 12e-3 and z[rows[r + 1, c]] < 26e-3:
-            a, b = np.fft.rfft(signal[i]), np.fft.rfft(signal[rows[r + 1, c]])
-            cross = np.fft.irfft(a.conj() * b, 16 * signal.shape[1])[:512]
-            lag = np.argmax(cross) / (16 * 2048)
-            found.append(abs(z[rows[r + 1, c]] - z[i]) / lag)
-    show(velocity_m_per_s=np.median(found), true_by_power=np.average(units["velocity"], weights=weight))
+    for train in made.spikes:
+        intervals = np.diff(train[(train >= HELD.start) & (train < HELD.stop)]) / RATE
+        intervals = intervals[intervals < 0.5]
+        if intervals.size > 15:
+            found.append((1 / intervals.mean(), intervals.std() / intervals.mean()))
+    return np.array(found)
 
 
-def muaps():
-    """Surface action potentials, single differential: amplitude and duration over the units."""
-    made = muemg.simulate({**SCENE, "drive": {**SCENE["drive"], "level": 0.1}}, seed=1)
-    best = np.ptp(made.muaps, axis=2).argmax(axis=1)
-    shapes = made.muaps[np.arange(len(best)), best].astype(float)
+def effort(seed, level):
+    """What changes with force."""
+    made = contraction("tibialis", seed, level=level)
+    near, wide = pairs(made.electrodes, 1), pairs(made.electrodes, 5)
+    signal, force = made.signal, made.force[HELD]
+    fired = rates(made)
+    return {
+        "active motor units": len(fired),
+        "root mean square, 20 mm (µV)": 1e6 * difference(signal, wide)[:, HELD].std(),
+        "median frequency, 4 mm (Hz)": median_frequency(difference(signal, near)[:, HELD]),
+        "median frequency, 20 mm (Hz)": median_frequency(difference(signal, wide)[:, HELD]),
+        "cancellation, 4 mm (%)": 100 * cancellation(made, near),
+        "cancellation, 20 mm (%)": 100 * cancellation(made, wide),
+        "cancellation, monopolar (%)": 100 * cancellation(made),
+        "discharge rate (Hz)": fired[:, 0].mean(),
+        "ISI coefficient of variation": np.median(fired[:, 1]),
+        "force variation (%)": 100 * force.std() / force.mean(),
+    }
+
+
+def hand(seed, level):
+    """Cancellation in a small muscle of many units."""
+    made = contraction("hand", seed, level=level, controls="excitation")
+    return {
+        "active motor units": sum(len(train) > 4 for train in made.spikes),
+        "cancellation, 20 mm (%)": 100 * cancellation(made, pairs(made.electrodes, 5)),
+        "cancellation, monopolar (%)": 100 * cancellation(made),
+    }
+
+
+def once(seed):
+    """What does not depend on force: action potentials, velocity read from the recording, fatigue."""
+    made = contraction("tibialis", seed, level=0.3)
+    near = pairs(made.electrodes, 1)
+    shapes = difference(made.muaps, near).astype(float)
+    shapes = shapes[np.arange(len(shapes)), np.ptp(shapes, axis=2).argmax(axis=1)]
     size = np.ptp(shapes, axis=1)
     above = np.abs(shapes) > 0.05 * size[:, None]
-    last, first = above.shape[1] - above[:, ::-1].argmax(axis=1), above.argmax(axis=1)
-    show(
-        peak_to_peak_uv=np.percentile(1e6 * size, [5, 50, 95]),
-        duration_ms=np.percentile((last - first) / 2.048, [5, 50, 95]),
+    long = (above.shape[1] - above[:, ::-1].argmax(axis=1) - above.argmax(axis=1)) / RATE
+    read, true = velocity(made)
+    tired = muemg.simulate(
+        {
+            **SCENE,
+            "muscle": {**SCENE["muscle"], "most_fibres": 20},
+            "fatigue": {"velocity_loss": 0.25},
+            "drive": {"controls": "excitation", "profile": "constant", "level": 0.3},
+        },
+        seed=seed,
+    ).recording.signal
+    first, last = (
+        median_frequency(difference(tired, near)[:, part])
+        for part in (slice(2 * RATE), slice(-2 * RATE, None))
     )
-
-
-def fatigue():
-    """Median frequency against velocity while velocity falls by 25 %."""
-    scene = {**SCENE, "fatigue": {"velocity_loss": 0.25}}
-    scene["drive"] = {"controls": "excitation", "profile": "constant", "level": 0.3}
-    signal = muemg.simulate(scene, seed=1).recording.signal.astype(float)
-    ends = []
-    for part in (signal[:, : 2 * 2048], signal[:, -2 * 2048 :]):
-        frequency, power = welch(part, 2048.0, nperseg=2048)
-        total = np.cumsum(power.sum(axis=0))
-        ends.append(np.interp(total[-1] / 2, total, frequency))
-    show(median_frequency_first_last_hz=ends, ratio=ends[1] / ends[0], velocity_ratio=1 - 0.25 * 11 / 12)
-
-
-CASES = [("healthy", 0.0)] + [(kind, s) for kind in ("myopathic", "neurogenic") for s in (0.25, 0.5, 0.75)]
-
-
-def needle(cases=CASES, n_seeds=2, n_tips=2, n_units=8, n_fibres=90):
-    """Concentric needle potentials of healthy and diseased units: the features that clinics measure."""
-    # 60 fibres per mm² of muscle, 5 per mm² of one unit: territories that overlap twelvefold.
-    architecture = MuscleArchitecture(
-        mean_innervation_number=300,
-        innervation_range=10,
-        territory_density=5e6,
-        proximal_length=40e-3,
-        distal_length=40e-3,
-        zone_width=4e-3,
-        tendon_scatter=1e-3,
-    )
-    conductor = presets.unbounded()
-    for kind, severity in cases:
-        rows = []
-        for seed in range(n_seeds):
-            rng = np.random.default_rng(seed)
-            units = make_motor_units(40, Ellipse(16e-3, 16e-3), architecture, rng, assignment="uniform")
-            tips = rng.uniform(-3e-3, 3e-3, (n_tips, 2)) - [0, 8e-3]
-            if kind == "myopathic":
-                units = myopathic(units, severity, rng)
-            elif kind == "neurogenic":
-                units, _ = neurogenic(units, severity, rng)
-            for x, y in tips:
-                array = ElectrodeArray.needle((x, y, 15e-3), n_cannula=8)
-                distance = np.hypot(*(units.fibre_xy - [x, y]).T)
-                # A clinic takes the units that it is near to: two fibres within half a millimetre.
-                near = np.bincount(units.unit[distance < 0.5e-3], minlength=len(units))
-                chosen = rng.permutation(np.flatnonzero(near >= 2))[:n_units]
-                blocks, index, alive = [], [], []
-                for place, unit in enumerate(chosen):
-                    # Beyond some millimetres fibres add little: the nearest of each unit.
-                    mine = np.flatnonzero(units.unit == unit)
-                    mine = mine[np.argsort(distance[mine])[:n_fibres]]
-                    blocks.append(np.resize(mine, n_fibres))
-                    alive.append(np.arange(n_fibres) < mine.size)
-                    index.append(np.full(n_fibres, place))
-                if not blocks:
-                    continue
-                # One shape, compiled once: what is missing carries nothing.
-                while len(blocks) < n_units:
-                    blocks.append(blocks[0])
-                    alive.append(np.zeros(n_fibres, dtype=bool))
-                    index.append(np.full(n_fibres, n_units - 1))
-                f, real = np.concatenate(blocks), np.concatenate(alive)
-                fibres = Fibres(
-                    units.fibre_xy[f],
-                    units.fibre_end_plate[f],
-                    np.column_stack(
-                        [
-                            units.fibre_distal_end[f] - units.fibre_end_plate[f],
-                            units.fibre_end_plate[f] - units.fibre_proximal_end[f],
-                        ]
-                    ),
-                    units.fibre_velocity[f],
-                    np.where(real, units.fibre_diameter[f], 1e-9),
-                )
-                potentials = motor_unit_potentials(
-                    conductor.lead_field(array),
-                    fibres,
-                    np.concatenate(index),
-                    n_units=n_units,
-                    sampling_rate=10e3,
-                    n_samples=250,
-                    n_nodes=400,
-                )
-                core = np.einsum("oc,uct->ut", filters.concentric_needle(array), np.asarray(potentials))
-                rows += [features(shape, 10e3) for shape in core[: len(chosen)]]
-        medians = {key: np.median([row[key] for row in rows]) for key in rows[0]}
-        show(kind=kind, severity=severity, n=len(rows), **medians)
-
-
-def features(shape, rate):
-    """Amplitude (mV), duration (ms), phases, turns, area (mV ms) and thickness = area/amplitude (ms)."""
-    millivolts = 1e3 * np.asarray(shape, dtype=float)
-    amplitude = np.ptp(millivolts)
-    # Begin and end where the slope per sample stays below 2 % of the amplitude; phases beyond 20 uV, turns
-    # beyond 50 uV.
-    slope = np.abs(millivolts[1:] - millivolts[:-1])
-    active = np.flatnonzero(slope > 0.02 * amplitude)
-    first, last = active[0], active[-1] + 1
-    inside = millivolts[first : last + 1]
-    sign = np.sign(np.where(np.abs(inside) > 0.02, inside, 0))
-    sign = sign[sign != 0]
-    turns, reference, direction = 0, inside[0], 0
-    for value in inside:
-        step = value - reference
-        if direction * step < -0.05 or (direction == 0 and abs(step) > 0.05):
-            turns += direction != 0
-            direction, reference = np.sign(step), value
-        elif direction * step > 0:
-            reference = value
-    area = np.abs(inside).sum() / rate * 1e3
     return {
-        "amplitude_mv": amplitude,
-        "duration_ms": (last - first) / rate * 1e3,
-        "phases": 1 + np.count_nonzero(np.diff(sign)) if sign.size else 0,
-        "turns": turns,
-        "area_mv_ms": area,
-        "thickness_ms": area / amplitude,
+        "action potential, 4 mm: 5 % of units below (µV)": 1e6 * np.percentile(size, 5),
+        "– half of them (µV)": 1e6 * np.median(size),
+        "– 95 % (µV)": 1e6 * np.percentile(size, 95),
+        "duration above 5 % of it: median (ms)": 1e3 * np.median(long),
+        "velocity read from the recording (m/s)": read,
+        "– of the units, weighted by power (m/s)": true,
+        "median frequency while velocity falls to 77 %: to (%)": 100 * last / first,
     }
 
 
-def _bipolar(made, signal):
-    """Sums of five successive single differentials: pairs of electrodes 20 mm apart."""
-    cells = {tuple(cell): i for i, cell in enumerate(made.recording.electrodes.grid_index.tolist())}
-    chains = [[cells.get((row + k, column)) for k in range(5)] for row, column in cells]
-    return np.array([signal[chain].sum(axis=0) for chain in chains if None not in chain])
+def velocity(made):
+    """Velocity by the delay of double differentials, and the units' own weighted by their power."""
+    cells = {tuple(cell): i for i, cell in enumerate(made.electrodes.grid_index.tolist())}
+    z, signal, found = made.electrodes.positions[:, 2], made.signal[:, HELD].astype(float), []
+
+    def double(row, column):
+        a, b, c = (signal[cells[row + k, column]] for k in (-1, 0, 1))
+        return np.fft.rfft(2 * b - a - c)
+
+    for (row, column), i in cells.items():
+        whole = all((row + k, column) in cells for k in (-1, 1, 2))
+        if whole and 12e-3 < abs(z[i]) < 24e-3 and 12e-3 < abs(z[cells[row + 1, column]]) < 24e-3:
+            cross = np.fft.irfft(double(row, column).conj() * double(row + 1, column), 16 * signal.shape[1])
+            around = np.concatenate([cross[-512:], cross[:512]])
+            lag = (np.argmax(around) - 512) / (16 * RATE)
+            if lag:
+                found.append(abs((z[cells[row + 1, column]] - z[i]) / lag))
+    weight = [len(train) for train in made.spikes] * np.sum(made.muaps.astype(float) ** 2, axis=(1, 2))
+    return np.median(found), np.average(made.velocities, weights=weight)
 
 
-def _middle(made):
-    """Channels over the distal half, clear of the innervation zone and of the tendon."""
-    z = made.recording.electrodes.positions[:, 2]
-    return np.flatnonzero((z > 8e-3) & (z < 22e-3))
+def cell(values):
+    low, middle, high = np.min(values), np.median(values), np.max(values)
+    return f"{middle:.3g} ({low:.3g}–{high:.3g})"
 
 
-def show(**values):
-    def plain(value):
-        if isinstance(value, str):
-            return value
-        array = np.asarray(value)
-        return [float(f"{x:.3g}") for x in array] if array.ndim else float(f"{array:.3g}")
-
-    print(json.dumps({key: plain(value) for key, value in values.items()}), flush=True)
+def by_level(measure, levels, seeds, title):
+    rows = [[measure(seed, level) for level in levels] for seed in seeds]
+    made = dict(zip(levels, zip(*rows)))
+    print(f"\n| {title} | " + " | ".join(f"{100 * level:.0f} %" for level in levels) + " |")
+    print("|---" * (len(levels) + 1) + "|")
+    for key in made[levels[0]][0]:
+        print(f"| {key} | " + " | ".join(cell([one[key] for one in made[level]]) for level in levels) + " |")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    muaps()
-    velocity()
-    fatigue()
-    effort()
-    needle()
+    seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    single = [once(seed) for seed in seeds]
+    print("| | here |\n|---|---|")
+    for key in single[0]:
+        print(f"| {key} | {cell([one[key] for one in single])} |", flush=True)
+    by_level(effort, LEVELS, seeds, "tibialis-64, per cent of the maximal force")
+    by_level(hand, LEVELS, seeds, "120 units in 16 mm, per cent of the maximal excitation")

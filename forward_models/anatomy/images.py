@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from forward_models._checks import ForwardModelError, positive
+from forward_models._checks import ForwardModelError
+from forward_models.anatomy._label_map import check_label_map
 from forward_models.anatomy._labelled_slice import LabelledSlice
 from forward_models.conductors._triangulation import chains
 
@@ -57,25 +57,8 @@ def slice_from_label_map(
         If a label is not in the legend, the tissue is not one connected piece, or shapes or types do not fit.
     """
     image = np.asarray(label_map)
-    if image.ndim != 2 or not np.issubdtype(image.dtype, np.integer):
-        raise ForwardModelError(
-            f"label_map must be integers of shape (n_x, n_y), got {image.dtype} {image.shape}"
-        )
     pixel = np.array(spacing if isinstance(spacing, tuple) else (spacing, spacing), dtype=float)
-    for value in pixel:
-        positive("spacing", value, "m")
-    unknown = [int(v) for v in np.unique(image) if v != background and int(v) not in legend]
-    if unknown:
-        raise ForwardModelError(
-            f"label_map holds labels {unknown} that the legend does not name: {sorted(legend)}"
-        )
-    pieces, n_pieces = ndimage.label(image != background)
-    if n_pieces != 1:
-        sizes = sorted(map(int, np.bincount(pieces.ravel())[1:]), reverse=True)
-        raise ForwardModelError(
-            f"label_map must hold one connected piece of tissue, got {n_pieces} (of {sizes[:6]} pixels): "
-            "keep the largest, or fill the gaps"
-        )
+    check_label_map(image, pixel, legend, background)
     values = [int(v) for v in np.unique(image) if v != background]
     names = tuple(dict.fromkeys(legend[v][0] for v in values))
     tissue_of: dict[str, str] = {}

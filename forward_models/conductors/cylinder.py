@@ -9,7 +9,7 @@ matrix and no Bessel function is ever formed, only ratios that stay between 0 an
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,18 +22,17 @@ from forward_models._checks import ForwardModelError
 from forward_models.conductors._interface import (
     ExtrudedLeadField,
     PlacedElectrodes,
-    VolumeConductor,
-    check_not_negative,
     check_positive,
     concrete,
     wavenumbers,
 )
+from forward_models.conductors._layered import LayeredConductor
 from forward_models.electrodes import ElectrodeArray
 
 __all__ = ["CylinderConductor"]
 
 
-class CylinderConductor(VolumeConductor):
+class CylinderConductor(LayeredConductor):
     """Limb as concentric cylinders about the z axis; skin surface at radius muscle_radius + fat + skin.
 
     The angle runs from +y towards +x: a fibre at (0, y > 0) lies under an electrode at (0, radius).
@@ -42,69 +41,38 @@ class CylinderConductor(VolumeConductor):
     ----------
     muscle_radius : float
         Outer radius of the muscle in metres.
-    fat, skin : float
-        Thicknesses in metres; both may be 0.
-    muscle_across, muscle_along : float
-        Conductivity of muscle across and along its fibres in S/m.
-    fat_conductivity, skin_conductivity : float
-        Conductivities in S/m.
     bone_radius : float, optional
         Radius of a bone on the axis in metres; without one, muscle reaches the axis.
     bone_conductivity : float, optional
         S/m; needed with a bone.
-    reach : float
-        Largest distance in metres along z between a fibre's end and an electrode.
-    k_max : float
-        Largest wave number along z in rad/m.
     n_max : int, optional
         Largest angular order. By default enough for fibres 1 mm below the surface of the muscle: the term of
         order n is damped by (1 − depth/radius)^n, and 9 radii per depth leave e^−9; at most 192.
+    **layers
+        Fat, skin, conductivities, `reach` and `k_max`: the parameters of `LayeredConductor`.
 
     Raises
     ------
     ForwardModelError
-        If a thickness is negative, a radius or conductivity not positive, or the bone as thick as the muscle.
+        As `LayeredConductor`, and if a radius is not positive, or the bone as thick as the muscle.
     """
 
     muscle_radius: jax.Array
-    fat: jax.Array
-    skin: jax.Array
-    muscle_across: jax.Array
-    muscle_along: jax.Array
-    fat_conductivity: jax.Array
-    skin_conductivity: jax.Array
     bone_radius: jax.Array | None
     bone_conductivity: jax.Array | None
-    reach: float = eqx.field(static=True)
-    k_max: float = eqx.field(static=True)
     n_max: int = eqx.field(static=True)
 
     def __init__(
         self,
         *,
         muscle_radius: ArrayLike,
-        fat: ArrayLike,
-        skin: ArrayLike,
-        muscle_across: ArrayLike,
-        muscle_along: ArrayLike,
-        fat_conductivity: ArrayLike,
-        skin_conductivity: ArrayLike,
         bone_radius: ArrayLike | None = None,
         bone_conductivity: ArrayLike | None = None,
-        reach: float = 0.15,
-        k_max: float = 4e3,
         n_max: int | None = None,
+        **layers: Any,
     ) -> None:
-        check_not_negative(fat=fat, skin=skin)
-        check_positive(
-            muscle_radius=muscle_radius,
-            muscle_across=muscle_across,
-            muscle_along=muscle_along,
-            fat_conductivity=fat_conductivity,
-            skin_conductivity=skin_conductivity,
-            reach=reach,
-            k_max=k_max,
-        )
+        super().__init__(**layers)
+        check_positive(muscle_radius=muscle_radius)
         if (bone_radius is None) != (bone_conductivity is None):
             raise ForwardModelError("bone_radius and bone_conductivity must be given together or not at all")
         if bone_radius is not None:
@@ -113,16 +81,10 @@ class CylinderConductor(VolumeConductor):
             if bone is not None and muscle is not None and bone >= muscle:
                 raise ForwardModelError(f"bone_radius must be below muscle_radius, {muscle} m; got {bone} m")
         self.muscle_radius = jnp.asarray(muscle_radius, dtype=float)
-        self.fat, self.skin = jnp.asarray(fat, dtype=float), jnp.asarray(skin, dtype=float)
-        self.muscle_across = jnp.asarray(muscle_across, dtype=float)
-        self.muscle_along = jnp.asarray(muscle_along, dtype=float)
-        self.fat_conductivity = jnp.asarray(fat_conductivity, dtype=float)
-        self.skin_conductivity = jnp.asarray(skin_conductivity, dtype=float)
         self.bone_radius = None if bone_radius is None else jnp.asarray(bone_radius, dtype=float)
         self.bone_conductivity = (
             None if bone_conductivity is None else jnp.asarray(bone_conductivity, dtype=float)
         )
-        self.reach, self.k_max = float(reach), float(k_max)
         self.n_max = self._enough_orders() if n_max is None else int(n_max)
         if self.n_max < 1:
             raise ForwardModelError(f"n_max must be an integer ≥ 1, got {n_max!r}")

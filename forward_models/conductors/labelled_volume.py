@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from jax.typing import ArrayLike
-from scipy import ndimage
 
 from forward_models._checks import ForwardModelError, positive
 from forward_models.anatomy import LabelledSlice
+from forward_models.anatomy._label_map import check_label_map
 from forward_models.conductors._fem3d import VoxelSystem
 from forward_models.conductors._interface import LeadField, PlacedElectrodes, VolumeConductor, concrete
 from forward_models.electrodes import ElectrodeArray
@@ -92,7 +92,7 @@ class LabelledVolume(VolumeConductor):
     ) -> None:
         labels = np.asarray(label_map)
         edges = np.array(spacing if isinstance(spacing, tuple) else (spacing,) * 3, dtype=float)
-        _check_map(labels, edges, legend, background)
+        check_label_map(labels, edges, legend, background)
         positive("tolerance", tolerance, "(relative)")
         present = [int(v) for v in np.unique(labels) if v != background]
         self.tissues = tuple(dict.fromkeys(legend[v][1] for v in present))
@@ -340,27 +340,6 @@ def _cubic(fraction: jax.Array) -> jax.Array:
 
 
 # ---------------------------------------------------------------------- borders
-
-
-def _check_map(labels: np.ndarray, edges: np.ndarray, legend: Mapping[int, Any], background: int) -> None:
-    if labels.ndim != 3 or not np.issubdtype(labels.dtype, np.integer):
-        raise ForwardModelError(
-            f"label_map must be integers of shape (n_x, n_y, n_z), got {labels.dtype} {labels.shape}"
-        )
-    for value in edges:
-        positive("spacing", value, "m")
-    unknown = [int(v) for v in np.unique(labels) if v != background and int(v) not in legend]
-    if unknown:
-        raise ForwardModelError(
-            f"label_map holds labels {unknown} that the legend does not name: {sorted(legend)}"
-        )
-    pieces, n_pieces = ndimage.label(labels != background)
-    if n_pieces != 1:
-        sizes = sorted(map(int, np.bincount(pieces.ravel())[1:]), reverse=True)
-        raise ForwardModelError(
-            f"label_map must hold one connected piece of tissue, got {n_pieces} (of {sizes[:6]} voxels): "
-            "keep the largest, or fill the gaps"
-        )
 
 
 def _tensor(tissue: str, value: ArrayLike) -> jax.Array:

@@ -8,6 +8,7 @@ form.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,15 +18,9 @@ from jax.typing import ArrayLike
 
 from forward_models._bessel import disc_average
 from forward_models._checks import ForwardModelError
-from forward_models.conductors._interface import (
-    ExtrudedLeadField,
-    PlacedElectrodes,
-    VolumeConductor,
-    check_not_negative,
-    check_positive,
-    concrete,
-    wavenumbers,
-)
+from forward_models._trigonometry import cosine_sine
+from forward_models.conductors._interface import ExtrudedLeadField, PlacedElectrodes, concrete, wavenumbers
+from forward_models.conductors._layered import LayeredConductor
 from forward_models.electrodes import ElectrodeArray
 
 __all__ = ["PlanarConductor", "surface_transfer"]
@@ -75,69 +70,21 @@ def surface_transfer(
     return 4 / jnp.asarray(muscle_across) * jnp.exp(-k_a * depth - k_y * cover) / denominator
 
 
-class PlanarConductor(VolumeConductor):
+class PlanarConductor(LayeredConductor):
     """Muscle, fat and skin as a half-space; skin surface at y = 0, muscle at y ≤ −(fat + skin).
 
     Parameters
     ----------
-    fat, skin : float
-        Thicknesses in metres; both may be 0.
-    muscle_across, muscle_along : float
-        Conductivity of muscle across and along its fibres in S/m.
-    fat_conductivity, skin_conductivity : float
-        Conductivities in S/m. Published skin conductivities span four decades: choose one knowingly.
-    reach : float
-        Largest distance in metres along z between a fibre's end and an electrode.
-    k_max : float
-        Largest wave number in rad/m. The surface potential of a fibre at depth D below the skin is damped
-        by e^(−k D): 4000 rad/m is beyond the thickness of skin for D ≥ 1.5 mm.
-
-    Raises
-    ------
-    ForwardModelError
-        If a thickness is negative, or a conductivity, `reach` or `k_max` is not positive.
+    **layers
+        Fat, skin, conductivities, `reach` and `k_max`: parameters and errors are those of `LayeredConductor`.
 
     References
     ----------
     Farina & Merletti 2001, IEEE Trans. Biomed. Eng. 48(6):637–646.
     """
 
-    fat: jax.Array
-    skin: jax.Array
-    muscle_across: jax.Array
-    muscle_along: jax.Array
-    fat_conductivity: jax.Array
-    skin_conductivity: jax.Array
-    reach: float = eqx.field(static=True)
-    k_max: float = eqx.field(static=True)
-
-    def __init__(
-        self,
-        *,
-        fat: ArrayLike,
-        skin: ArrayLike,
-        muscle_across: ArrayLike,
-        muscle_along: ArrayLike,
-        fat_conductivity: ArrayLike,
-        skin_conductivity: ArrayLike,
-        reach: float = 0.15,
-        k_max: float = 4e3,
-    ) -> None:
-        check_not_negative(fat=fat, skin=skin)
-        check_positive(
-            muscle_across=muscle_across,
-            muscle_along=muscle_along,
-            fat_conductivity=fat_conductivity,
-            skin_conductivity=skin_conductivity,
-            reach=reach,
-            k_max=k_max,
-        )
-        self.fat, self.skin = jnp.asarray(fat, dtype=float), jnp.asarray(skin, dtype=float)
-        self.muscle_across = jnp.asarray(muscle_across, dtype=float)
-        self.muscle_along = jnp.asarray(muscle_along, dtype=float)
-        self.fat_conductivity = jnp.asarray(fat_conductivity, dtype=float)
-        self.skin_conductivity = jnp.asarray(skin_conductivity, dtype=float)
-        self.reach, self.k_max = float(reach), float(k_max)
+    def __init__(self, **layers: Any) -> None:
+        super().__init__(**layers)
 
     def lead_field(self, electrodes: ElectrodeArray | PlacedElectrodes) -> PlanarLeadField:
         """Lead field of electrodes on the skin (see `VolumeConductor.lead_field`).
@@ -154,6 +101,11 @@ class PlanarConductor(VolumeConductor):
                 "electrodes of a PlanarConductor lie on the skin, y = 0; got y from "
                 f"{height.min() * 1e3:g} to {height.max() * 1e3:g} mm"
             )
+        return self._solve(placed)
+
+    # Compiled as a whole: each operation on its own would be compiled, and kept, on its own.
+    @eqx.filter_jit
+    def _solve(self, placed: PlacedElectrodes) -> PlanarLeadField:
         k_z, weights = (jnp.asarray(v) for v in wavenumbers(self.k_max, self.reach))
         k_x, weights_x = (jnp.asarray(v) for v in _across(self.k_max))
         transfer = surface_transfer(
@@ -168,12 +120,6 @@ class PlanarConductor(VolumeConductor):
             skin_conductivity=self.skin_conductivity,
         )
         transfer = transfer * disc_average(placed.radius * jnp.hypot(k_x[None, :], k_z[:, None]))
-        phase = placed.transverse[:, 0] * k_x[:, None]
-        # ∫ dk_x / 2π over both signs = ∫₀^∞ dk_x / π of the even part.
-        across = (transfer * weights_x / math.pi)[:, :, None] * jnp.stack([jnp.cos(phase), jnp.sin(phase)])[
-            :, None
-        ]
-        table = jnp.concatenate(across, axis=1)
         decay = jnp.sqrt(jnp.square(k_x) + self.muscle_along / self.muscle_across * jnp.square(k_z[:, None]))
         return PlanarLeadField(
             k=k_z,
@@ -182,17 +128,18 @@ class PlanarConductor(VolumeConductor):
             column=placed.column,
             reach=self.reach,
             k_x=k_x,
-            decay=jnp.concatenate([decay, decay], axis=1),
-            table=table,
+            decay=decay,
+            # ∫ dk_x / 2π over both signs = ∫₀^∞ dk_x / π of the even part.
+            transfer=transfer * weights_x / math.pi,
+            x=placed.transverse[:, 0],
             muscle_surface=-(self.fat + self.skin),
         )
 
 
 class PlanarLeadField(ExtrudedLeadField):
-    """What `PlanarConductor.lead_field` gives: B(x, y; k_z) as one matrix product per k_z.
+    """What `PlanarConductor.lead_field` gives: B(x, y; k_z) = Σ cos k_x(x − x_j) · H₀(k_x, k_z) e^(−k_a|y₀|).
 
-    cos k_x(x − x_j) splits into a fibre's part and an electrode's, so that for all fibres and columns
-    B = [e^(−k_a|y₀|) cos k_x x, e^(−k_a|y₀|) sin k_x x] · [H₀ cos k_x x_j; H₀ sin k_x x_j].
+    One product of an (n_columns, n_kx) with an (n_kx, n_k) matrix per fibre.
 
     Parameters
     ----------
@@ -200,10 +147,12 @@ class PlanarLeadField(ExtrudedLeadField):
         See `ExtrudedLeadField`.
     k_x : Array, shape (n_kx,)
         Nodes across the fibres in rad/m.
-    decay : Array, shape (n_k, 2 · n_kx)
-        k_a in rad/m, once for the cosines and once for the sines.
-    table : Array, shape (n_k, 2 · n_kx, n_columns)
-        Electrodes' part: H at the muscle's surface, disc average, quadrature weight and phase.
+    decay : Array, shape (n_k, n_kx)
+        k_a in rad/m.
+    transfer : Array, shape (n_k, n_kx)
+        H₀: H at the muscle's surface, times disc average and quadrature weight.
+    x : Array, shape (n_columns,)
+        Electrodes' columns in metres.
     muscle_surface : Array, scalar
         y in metres of the surface of the muscle.
     """
@@ -215,17 +164,17 @@ class PlanarLeadField(ExtrudedLeadField):
     reach: float = eqx.field(static=True)
     k_x: jax.Array
     decay: jax.Array
-    table: jax.Array
+    transfer: jax.Array
+    x: jax.Array
     muscle_surface: jax.Array
 
     def spectrum(self, transverse: ArrayLike) -> jax.Array:
         """Spectra along straight fibres (see `ExtrudedLeadField.spectrum`)."""
         x, y = jnp.moveaxis(jnp.asarray(transverse), -1, 0)
         depth = self.muscle_surface - y
-        phase = x[:, None] * self.k_x
-        across = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=1)
-        fibres = jnp.exp(-self.decay[:, None, :] * depth[:, None]) * across
-        return jnp.einsum("kfx,kxj->fjk", fibres, self.table)
+        across, _ = cosine_sine((x[:, None] - self.x)[:, :, None] * self.k_x)
+        below = jnp.exp(-self.decay * depth[:, None, None]) * self.transfer
+        return jnp.einsum("fjx,fkx->fjk", across, below)
 
     def check_sources(self, points: np.ndarray) -> None:
         """Raise `ForwardModelError` if a fibre leaves the muscle or the resolved length."""

@@ -1,6 +1,10 @@
 from ._atomic import OutputError as OutputError
 from ._contents import Contents as Contents
+from ._files import is_folder_name as is_folder_name
 from ._files import read as read
 from ._files import write as write
 from ._registry import FORMATS as FORMATS
 from ._registry import FileFormat as FileFormat
+from .bids import bids_recordings as bids_recordings
+from .bids import read_bids as read_bids
+from .bids import write_bids as write_bids

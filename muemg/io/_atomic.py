@@ -1,9 +1,10 @@
-"""Atomic files: a file appears whole under its name, or the one that was there stays as it was."""
+"""Atomic files and folders: they appear whole under their name, or what was there stays as it was."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 from muemg.errors import MuemgError
 
-__all__ = ["OutputError", "atomic_write"]
+__all__ = ["OutputError", "atomic_folder", "atomic_write"]
 
 
 class OutputError(MuemgError, OSError):
@@ -54,6 +55,36 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         reason = error.strerror or str(error)
         kept = "; the file that was there is unchanged" if os.path.isfile(target) else ""
         raise OutputError(f"cannot write {path}: {reason}{kept}") from error
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a folder under a temporary name beside `path` that becomes `path` when the block ends well.
+
+    Only a missing or an empty folder is replaced: what a full one holds may belong to somebody.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses, or something that is not an empty folder has that name.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputError(f"cannot write {path}: it exists and is not an empty folder")
+        temporary.mkdir()
+        try:
+            yield temporary
+            _sync_folder(temporary)
+            os.replace(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _sync_folder(target.parent)
+    except OSError as error:
+        if isinstance(error, MuemgError):
+            raise
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

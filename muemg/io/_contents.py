@@ -13,7 +13,7 @@ from muemg.recording import Recording
 from muemg.results import Decomposition, Simulation
 from muemg.spikes import SpikeTrains
 
-__all__ = ["Contents"]
+__all__ = ["Contents", "as_contents"]
 
 _PARTS: dict[str, tuple[type, str]] = {
     "recording": (Recording, "recording"),
@@ -174,3 +174,24 @@ class Contents:
             first = repr(getattr(self, name)).splitlines()[0].removeprefix("<").removesuffix(">")
             lines.append(f"  {name}: {first}")
         return "\n".join(lines) + ">"
+
+
+def as_contents(what: object) -> Contents:
+    """What is to be written, as contents."""
+    match what:
+        case Contents():
+            if not what.parts:
+                raise InvalidArgumentError("what must hold at least one part to write, got empty Contents")
+            return what
+        case Recording():
+            return Contents(recording=what)
+        case SpikeTrains():
+            return Contents(spikes=what)
+        case Decomposition():
+            return Contents(decomposition=what)
+        case Simulation():
+            return Contents(simulation=what)
+    raise InvalidArgumentError(
+        "what must be a Recording, SpikeTrains, Decomposition, Simulation or Contents, "
+        f"got {type(what).__name__}"
+    )

@@ -1,4 +1,4 @@
-"""Reading and writing any file: its first bytes tell the format to read, its name the format to write."""
+"""Reading and writing any file or BIDS folder: content tells the format to read, the name that to write."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from muemg.errors import FileFormatError, InvalidArgumentError
+from muemg.io import bids
 from muemg.io._atomic import atomic_write
-from muemg.io._contents import Contents
+from muemg.io._contents import Contents, as_contents
 from muemg.io._registry import FORMATS, FileFormat
 from muemg.recording import Recording
 from muemg.results import Decomposition, Simulation
 from muemg.spikes import SpikeTrains
 
-__all__ = ["read", "write"]
+__all__ = ["is_folder_name", "read", "write"]
 
 _HEAD = 2048
 
@@ -27,7 +28,6 @@ _OTHER_FORMATS = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"<", "an XML or HTML document"),
-    (b"0       ", "perhaps an EDF recording"),
     (b"Rar!", "a RAR archive"),
 )
 
@@ -40,7 +40,9 @@ def read(path: str | os.PathLike[str]) -> Contents:
     Parameters
     ----------
     path : path-like
-        A native HDF5 file, an ``.npz``, a ``.mat`` exported by OTBioLab+, or a JSON file of openhdemg.
+        A native HDF5 file, an ``.npz``, EDF, BDF, a ``.mat`` exported by OTBioLab+, a JSON file of openhdemg,
+        or a BIDS folder with one recording. A data file of a BIDS folder is read with its sidecars; of a
+        folder with several recordings, `muemg.io.read_bids` reads the one that has the given labels.
 
     Returns
     -------
@@ -55,13 +57,16 @@ def read(path: str | os.PathLike[str]) -> Contents:
         or holds values that no recording can have.
     """
     file = Path(path)
+    if file.is_dir():
+        return replace(bids.read_bids(file), format="bids", path=file)
     file_format = _tell(file, _first_bytes(file))
+    in_bids = file_format.name in ("edf", "bdf") and bids.is_bids_file(file)
     try:
         with warnings.catch_warnings():
             # Parsers warn about damage that the checks below turn into an error.
             warnings.simplefilter("ignore")
-            contents = file_format.read(file)
-        return replace(contents, format=file_format.name, path=file)
+            contents = bids.read_bids_file(file) if in_bids else file_format.read(file)
+        return replace(contents, format="bids" if in_bids else file_format.name, path=file)
     except Exception as error:  # parsers of damaged files raise nearly anything
         reason = str(error) or type(error).__name__
         if isinstance(error, MemoryError):
@@ -77,8 +82,10 @@ def write(
     """Write a record to a file; the extension chooses the format.
 
     ``.h5`` and ``.hdf5`` (native) and ``.npz`` keep everything exactly. ``.json`` (openhdemg) keeps the
-    recording, the spike trains, the sources and the silhouettes, and needs a recording. The file appears
-    whole or not at all, and the same input gives the same bytes.
+    recording, the spike trains, the sources and the silhouettes, and needs a recording. ``.edf`` and ``.bdf``
+    keep the recording, within one step of the converter, and the spike trains. A path that ends in ``/``, or
+    has no extension, is a BIDS folder, for which `muemg.io.write_bids` takes the labels. A file, and a new
+    folder, appears whole or not at all, and the same input gives the same bytes.
 
     Parameters
     ----------
@@ -101,8 +108,10 @@ def write(
         If the file cannot be written; the older file is unchanged.
     """
     file = Path(path)
+    contents = as_contents(what)
+    if is_folder_name(path):
+        return bids.write_bids(file, contents)
     file_format = _by_extension(file)
-    contents = _as_contents(what)
     writer = file_format.write
     if writer is None:
         raise InvalidArgumentError(
@@ -113,24 +122,12 @@ def write(
     return file
 
 
-def _as_contents(what: object) -> Contents:
-    match what:
-        case Contents():
-            if not what.parts:
-                raise InvalidArgumentError("what must hold at least one part to write, got empty Contents")
-            return what
-        case Recording():
-            return Contents(recording=what)
-        case SpikeTrains():
-            return Contents(spikes=what)
-        case Decomposition():
-            return Contents(decomposition=what)
-        case Simulation():
-            return Contents(simulation=what)
-    raise InvalidArgumentError(
-        "what must be a Recording, SpikeTrains, Decomposition, Simulation or Contents, "
-        f"got {type(what).__name__}"
-    )
+def is_folder_name(path: str | os.PathLike[str]) -> bool:
+    """Whether this names a folder: it ends in a slash, has no extension, or is a folder of no known format."""
+    file = Path(path)
+    if any(file.suffix.lower() in known.extensions for known in FORMATS):
+        return False
+    return os.fspath(path).endswith(("/", os.sep)) or not file.suffix or file.is_dir()
 
 
 def _by_extension(file: Path) -> FileFormat:
@@ -146,8 +143,6 @@ def _writable() -> str:
 
 def _first_bytes(file: Path) -> bytes:
     try:
-        if file.is_dir():
-            raise FileFormatError(f"cannot read {file}: it is a folder")
         if not file.exists():
             raise FileFormatError(f"cannot read {file}: there is no such file")
         if not file.is_file():

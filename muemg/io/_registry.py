@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from muemg.io import native, npz, openhdemg_json, otb_mat
+from muemg.io import edf, native, npz, openhdemg_json, otb_mat
 from muemg.io._contents import Contents
 
 __all__ = ["FORMATS", "FileFormat"]
@@ -54,4 +54,6 @@ FORMATS = (
         openhdemg_json.read,
         openhdemg_json.write,
     ),
+    FileFormat("edf", "EDF", (".edf",), edf.recognises_edf, edf.read_edf, edf.write_edf),
+    FileFormat("bdf", "BDF", (".bdf",), edf.recognises_bdf, edf.read_bdf, edf.write_bdf),
 )

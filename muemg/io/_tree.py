@@ -6,6 +6,7 @@ A leaf is a NumPy array or a JSON text, a branch a dictionary. `FIELDS` says for
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar, Union
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from muemg._table import Table
 from muemg.errors import FileFormatError, InvalidArgumentError
 from muemg.io._contents import Contents
 from muemg.recording import Recording
-from muemg.results import Decomposition, Simulation
+from muemg.results import Decomposition, SeparationFilters, Simulation
 from muemg.spikes import SpikeTrains
 
 __all__ = ["FIELDS", "Tree", "contents_from_tree", "plain_json", "tree_from_contents"]
@@ -47,7 +48,36 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "notes": ("", "", "JSON list of text"),
     "metadata": ("", "", "JSON object"),
     "columns": ("", "column", "JSON list of text: the columns in order"),
+    "taps": ("1/V", "unit, used channel, tap", "separation filters; the first tap weighs the newest sample"),
+    "responses": (
+        "V",
+        "unit, used channel, tap",
+        "mean of the band-passed channels at the peaks of the source",
+    ),
+    "lags": ("sample", "unit", "by how much the source's peak follows the discharge"),
+    "thresholds": ("1", "unit", "height s|s| above which a peak is a discharge"),
+    "spike_heights": ("1", "unit", "mean s|s| of the discharges"),
+    "background_heights": ("1", "unit", "mean s|s| of the other peaks"),
+    "channels": ("", "used channel", "channels of the recording that the filters use"),
+    "covariance": (
+        "V^2",
+        "tap, used channel, used channel",
+        "lagged covariances of the band-passed channels",
+    ),
+    "noise_floor": ("V^2", "", "added to the diagonal of the extended covariance"),
 }
+
+_FILTER_ARRAYS = (
+    "taps",
+    "responses",
+    "lags",
+    "spike_heights",
+    "background_heights",
+    "thresholds",
+    "channels",
+    "covariance",
+)
+_FILTER_NUMBERS = ("noise_floor", "sampling_rate", "low", "high", "min_interval")
 
 
 # ---------------------------------------------------------------------- records to trees
@@ -113,7 +143,7 @@ def _from_spikes(spikes: SpikeTrains) -> Tree:
 
 
 def _from_decomposition(found: Decomposition) -> Tree:
-    return {
+    tree: Tree = {
         "spikes": _from_spikes(found.spikes),
         "sources": found.sources,
         "muaps": found.muaps,
@@ -125,6 +155,40 @@ def _from_decomposition(found: Decomposition) -> Tree:
         "parameters": _json("parameters", dict(found.parameters)),
         "notes": _json("notes", list(found.notes)),
     }
+    if found.filters is not None:
+        filters = found.filters
+        branch: Tree = {name: getattr(filters, name) for name in _FILTER_ARRAYS}
+        branch |= {name: np.float64(getattr(filters, name)) for name in _FILTER_NUMBERS}
+        branch["n_channels"] = np.int64(filters.n_channels)
+        tree["filters"] = branch
+    if found.anatomy is not None:
+        tree["anatomy"] = _from_table(found.anatomy)
+    if found.history:
+        tree["history"] = {
+            f"edit_{i:05d}": _from_nest("history", step) for i, step in enumerate(found.history)
+        }
+    return tree
+
+
+def _from_nest(name: str, nest: Mapping[str, Any]) -> Tree:
+    """Arrays as arrays, mappings as branches, everything else as JSON."""
+    tree: Tree = {}
+    for key, value in nest.items():
+        if isinstance(value, Mapping):
+            tree[key] = _from_nest(f"{name}[{key!r}]", value)
+        else:
+            tree[key] = value if isinstance(value, np.ndarray) else _json(f"{name}[{key!r}]", value)
+    return tree
+
+
+def _to_nest(tree: Tree) -> dict[str, Any]:
+    nest: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            nest[key] = _to_nest(value)
+        else:
+            nest[key] = _from_json(tree, key, object) if isinstance(value, str) else value
+    return nest
 
 
 def _from_table(table: Table) -> Tree:
@@ -266,7 +330,18 @@ def _to_decomposition(tree: Tree) -> Decomposition:
         {int(channel): str(reason) for channel, reason in _from_json(tree, "excluded_channels", list)},
         _from_json(tree, "parameters", dict),
         tuple(_from_json(tree, "notes", list)),
+        _to_filters(_branch(tree, "filters")) if "filters" in tree else None,
+        tuple(_to_nest(_branch(_branch(tree, "history"), step)) for step in sorted(_branch(tree, "history")))
+        if "history" in tree
+        else (),
+        _to_table(_branch(tree, "anatomy")) if "anatomy" in tree else None,
     )
+
+
+def _to_filters(tree: Tree) -> SeparationFilters:
+    parts: dict[str, Any] = {name: _array(tree, name) for name in _FILTER_ARRAYS}
+    parts |= {name: _scalar(tree, name) for name in _FILTER_NUMBERS}
+    return SeparationFilters(n_channels=int(_scalar(tree, "n_channels")), **parts)
 
 
 def _to_table(tree: Tree) -> Table:

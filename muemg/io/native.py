@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "read", "recognises", "write"]
 
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (1, 1)
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_DEPTH = 8

@@ -27,7 +27,28 @@ class CrossSection(Protocol):
 
 
 @dataclass(frozen=True)
-class Ellipse:
+class _UnderTheSurface:
+    """A shape of some width and thickness that touches the muscle's surface, centred on x = 0.
+
+    Parameters
+    ----------
+    width, thickness : float
+        Metres across and into the limb.
+    """
+
+    width: float
+    thickness: float
+
+    def __post_init__(self) -> None:
+        check_positive("width", self.width, "m")
+        check_positive("thickness", self.thickness, "m")
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Smallest x, largest x, smallest y, largest y in metres."""
+        return -self.width / 2, self.width / 2, -self.thickness, 0.0
+
+
+class Ellipse(_UnderTheSurface):
     """An ellipse that touches the muscle's surface at x = 0; a circle if width and thickness are equal.
 
     Parameters
@@ -36,25 +57,13 @@ class Ellipse:
         Axes in metres, across and into the limb.
     """
 
-    width: float
-    thickness: float
-
-    def __post_init__(self) -> None:
-        check_positive("width", self.width, "m")
-        check_positive("thickness", self.thickness, "m")
-
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Whether each point (x, y) in metres, shape (n, 2), lies in the muscle; bool, shape (n,)."""
         x, y = points[:, 0] / (self.width / 2), points[:, 1] / (self.thickness / 2) + 1
         return x**2 + y**2 <= 1
 
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Smallest x, largest x, smallest y, largest y in metres."""
-        return -self.width / 2, self.width / 2, -self.thickness, 0.0
 
-
-@dataclass(frozen=True)
-class Rectangle:
+class Rectangle(_UnderTheSurface):
     """A rectangle under the muscle's surface, centred on x = 0.
 
     Parameters
@@ -63,21 +72,10 @@ class Rectangle:
         Sides in metres, across and into the limb.
     """
 
-    width: float
-    thickness: float
-
-    def __post_init__(self) -> None:
-        check_positive("width", self.width, "m")
-        check_positive("thickness", self.thickness, "m")
-
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Whether each point (x, y) in metres, shape (n, 2), lies in the muscle; bool, shape (n,)."""
         x, y = points[:, 0], points[:, 1]
         return (np.abs(x) <= self.width / 2) & (y <= 0) & (y >= -self.thickness)
-
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Smallest x, largest x, smallest y, largest y in metres."""
-        return -self.width / 2, self.width / 2, -self.thickness, 0.0
 
 
 def sample_points(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -84,10 +84,9 @@ def triangle(n_samples: int, sampling_rate: float, *, level: float, rest: float)
     InvalidArgumentError
         If the two rests fill the duration.
     """
-    duration, times = _clock(n_samples, sampling_rate)
-    pause = _pause(rest, duration)
-    return np.interp(
-        times, [pause, duration / 2, duration - pause], [0.0, check_fraction("level", level), 0.0]
+    height = check_fraction("level", level)
+    return _between_rests(
+        n_samples, sampling_rate, rest, lambda t, end: np.interp(t, [0.0, end / 2, end], [0.0, height, 0.0])
     )
 
 
@@ -117,11 +116,11 @@ def sine(
     -------
     ndarray of float64, shape (n_samples,)
     """
-    duration, times = _clock(n_samples, sampling_rate)
-    pause = _pause(rest, duration)
-    swing = 2 * np.pi * check_positive("frequency", frequency, "Hz") * (times - pause)
-    course = check_fraction("level", level) * (1 - check_fraction("depth", depth) * (1 + np.cos(swing)) / 2)
-    return np.where((times >= pause) & (times < duration - pause), course, 0.0)
+    height, deep = check_fraction("level", level), check_fraction("depth", depth)
+    pace = 2 * np.pi * check_positive("frequency", frequency, "Hz")
+    return _between_rests(
+        n_samples, sampling_rate, rest, lambda t, end: height * (1 - deep * (1 + np.cos(pace * t)) / 2)
+    )
 
 
 def ballistic(
@@ -150,12 +149,17 @@ def ballistic(
     -------
     ndarray of float64, shape (n_samples,)
     """
-    duration, times = _clock(n_samples, sampling_rate)
-    pause = _pause(rest, duration)
-    peak = check_positive("time_to_peak", time_to_peak, "s")
-    since = np.mod(times - pause, check_positive("interval", interval, "s")) / peak
-    burst = check_fraction("level", level) * since * np.exp(1 - since)
-    return np.where((times >= pause) & (times < duration - pause), burst, 0.0)
+    peak, period = (
+        check_positive("time_to_peak", time_to_peak, "s"),
+        check_positive("interval", interval, "s"),
+    )
+    height = check_fraction("level", level)
+
+    def bursts(t: np.ndarray, end: float) -> np.ndarray:
+        since = np.mod(t, period) / peak
+        return height * since * np.exp(1 - since)
+
+    return _between_rests(n_samples, sampling_rate, rest, bursts)
 
 
 def staircase(
@@ -176,11 +180,13 @@ def staircase(
     -------
     ndarray of float64, shape (n_samples,)
     """
-    duration, times = _clock(n_samples, sampling_rate)
-    pause, count = _pause(rest, duration), check_count("steps", steps)
-    step = np.floor((times - pause) / (duration - 2 * pause) * count) + 1
-    course = check_fraction("level", level) * np.clip(step, 0, count) / count
-    return np.where((times >= pause) & (times < duration - pause), course, 0.0)
+    height, count = check_fraction("level", level), check_count("steps", steps)
+    return _between_rests(
+        n_samples,
+        sampling_rate,
+        rest,
+        lambda t, end: height * np.clip(np.floor(t / end * count) + 1, 0, count) / count,
+    )
 
 
 def points(
@@ -231,8 +237,13 @@ def _clock(n_samples: int, sampling_rate: float) -> tuple[float, np.ndarray]:
     return count / rate, np.arange(count) / rate
 
 
-def _pause(rest: float, duration: float) -> float:
+def _between_rests(
+    n_samples: int, sampling_rate: float, rest: float, course: Callable[[np.ndarray, float], np.ndarray]
+) -> np.ndarray:
+    """A course of the time since the first rest and of how long it lasts; nothing during the two rests."""
+    duration, times = _clock(n_samples, sampling_rate)
     pause = check_positive("rest", rest, "s", allow_zero=True)
     if 2 * pause >= duration:
         raise InvalidArgumentError(f"rest, twice, must be shorter than the {duration:.4g} s, got {pause:g} s")
-    return pause
+    within = (times >= pause) & (times < duration - pause)
+    return np.where(within, course(times - pause, duration - 2 * pause), 0.0)

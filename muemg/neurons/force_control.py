@@ -24,7 +24,7 @@ from muemg.neurons.discharge import check_intervals
 from muemg.neurons.integrate_and_fire import IntegrateAndFirePool, steps_per_sample
 from muemg.neurons.twitch import Twitches
 
-__all__ = ["FollowedForce", "Pool", "excitation_for", "follow_force"]
+__all__ = ["FollowedForce", "Pool", "excitation_for", "follow_force", "strongest"]
 
 _N_LEVELS = 513
 
@@ -67,10 +67,21 @@ class FollowedForce:
     force: np.ndarray
 
 
-def excitation_for(pool: Pool, twitches: Twitches, force: npt.ArrayLike) -> np.ndarray:
-    """Excitation whose steady force is `force` (fractions of the maxima), by inverting the pool's curve."""
-    levels, forces = _steady_forces(pool, twitches)
+def excitation_for(
+    pool: Pool, twitches: Twitches, force: npt.ArrayLike, *, strengths: npt.ArrayLike = 1.0
+) -> np.ndarray:
+    """Excitation whose steady force is `force` (fractions of the maxima), by inverting the pool's curve.
+
+    `strengths` are factors on the twitches; the force that is 1 stays that without them. More than the pool
+    can give asks for the maximal excitation.
+    """
+    levels, forces = _steady_forces(pool, twitches, strengths)
     return np.interp(np.asarray(force, dtype=np.float64), forces, levels)
+
+
+def strongest(pool: Pool, twitches: Twitches, strengths: npt.ArrayLike) -> float:
+    """Largest steady force of a weakened pool as a fraction of the healthy one's."""
+    return float(_steady_forces(pool, twitches, strengths)[1][-1])
 
 
 def follow_force(
@@ -82,6 +93,7 @@ def follow_force(
     isi_cov: float = 0.15,
     refractory: float = 5e-3,
     fluctuations: CommonInput | None = None,
+    strengths: npt.ArrayLike = 1.0,
     proportional_gain: float = 0.2,
     integral_gain: float = 0.8,
     delay: float = 0.15,
@@ -103,6 +115,9 @@ def follow_force(
         As for `discharges`; an `IntegrateAndFirePool` has noise and refractory times of its own.
     fluctuations : CommonInput, optional
         Relative fluctuations of the units' inputs.
+    strengths : array_like, shape (n_units,) or scalar
+        Factor on each unit's twitch, as for `force`: the target is a fraction of the force without it. Units
+        of strength 0 are lost and do not discharge.
     proportional_gain, integral_gain : float
         K_p, and K_i in 1/s.
     delay : float
@@ -127,7 +142,8 @@ def follow_force(
     fs = check_positive("sampling_rate", sampling_rate, "Hz")
     check_intervals(pool.peak_rates, isi_cov, refractory)
     n_units = pool.n_units
-    levels, forces = _steady_forces(pool, twitches)
+    strong = np.broadcast_to(np.asarray(strengths, dtype=np.float64), n_units)
+    levels, forces = _steady_forces(pool, twitches, strong)
     thresholds = pool.thresholds
     table = np.array(
         [pool.rates(np.maximum(levels, thresholds[i] * (1 + 1e-9))[None], unit=i)[0] for i in range(n_units)]
@@ -143,7 +159,7 @@ def follow_force(
         wanted,
         fs,
         spiking,
-        thresholds,
+        np.where(strong > 0, thresholds, np.inf),
         table,
         membrane,
         steps_per_sample(fs),
@@ -153,7 +169,7 @@ def follow_force(
         knot_rate / fs,
         levels,
         forces,
-        twitches.peak_forces * scale,
+        twitches.peak_forces * strong * scale,
         twitches.contraction_times,
         check_positive("proportional_gain", proportional_gain, allow_zero=True),
         check_positive("integral_gain", integral_gain, "1/s", allow_zero=True) / fs,
@@ -163,12 +179,12 @@ def follow_force(
     return FollowedForce(tuple(at[unit == i] for i in range(n_units)), excitation, force)
 
 
-def _steady_forces(pool: Pool, twitches: Twitches) -> tuple[np.ndarray, np.ndarray]:
-    """Levels of excitation and the steady forces they make, as fractions; both increasing."""
+def _steady_forces(pool: Pool, twitches: Twitches, strengths: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of excitation and the steady forces they make, as fractions of the healthy; both increasing."""
     levels = np.linspace(0, 1, _N_LEVELS)
-    forces = np.array([twitches.steady_force(rates) for rates in pool.rates(levels).T])
+    forces = np.array([twitches.steady_force(rates, strengths) for rates in pool.rates(levels).T])
     # Equal forces, before the first unit and after saturation, would leave the inverse undefined.
-    return levels, np.maximum.accumulate(forces) / forces[-1] + 1e-9 * levels
+    return levels, np.maximum.accumulate(forces) / twitches.steady_force(pool.peak_rates) + 1e-9 * levels
 
 
 @numba.njit(cache=True)
@@ -225,7 +241,7 @@ def _follow(
         error = target[seen] - force[seen] if seen >= 0 else 0.0
         demand = target[k] + k_p * error + integral
         # Where the pool can give no more, or is silent, the integral waits.
-        if 0 < demand < 1:
+        if 0 < demand < forces[-1]:
             integral += k_i * error
         if target[k] == 0:
             demand = 0.0

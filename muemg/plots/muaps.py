@@ -12,7 +12,7 @@ from muemg.plots._style import ACCENT, INK, MUTED, blank_figure, style
 from muemg.plots._units import check_unit
 from muemg.results import Decomposition
 
-__all__ = ["plot_muap"]
+__all__ = ["channel_layout", "draw_on_grid", "plot_muap"]
 
 
 def plot_muap(
@@ -53,30 +53,49 @@ def plot_muap(
         )
     if not n_lags:
         raise InvalidArgumentError("decomposition must hold MUAPs, got none: its file format keeps no MUAPs")
-    cells, pitch = _layout(n_channels, electrodes)
-    n_rows, n_columns = cells.max(axis=0) + 1
-    alive = np.isfinite(muap).all(axis=1)
-    swing = np.where(alive, np.ptp(np.where(np.isfinite(muap), muap, 0.0), axis=1), 0.0)
-    largest = int(np.argmax(swing))
-    scale = 1.25 / swing[largest] if swing[largest] > 0 else 0.0
+    cells, _ = channel_layout(n_channels, electrodes)
     with style():
-        figure = blank_figure(width, 1.1 + min(0.3 * n_rows, 5.5))
-        axes = figure.add_subplot()
-        # One broken line for all channels draws faster, and is smaller in a file, than one line each.
-        x = cells[:, 1, None] + np.append(np.linspace(-0.44, 0.44, n_lags), np.nan)
-        y = cells[:, 0, None] - scale * (muap - np.median(muap, axis=1, keepdims=True))
-        y = np.column_stack([y, np.full(n_channels, np.nan)])
-        axes.plot(x[alive].ravel(), y[alive].ravel(), color=INK, lw=0.8)
-        if scale > 0:
-            axes.plot(x[largest], y[largest], color=ACCENT, lw=1.6)
-        axes.plot(cells[~alive, 1], cells[~alive, 0], "x", color=MUTED, ms=4, mew=0.8)
-        _axes_in_millimetres(axes, n_rows, n_columns, pitch)
-        duration = n_lags / decomposition.spikes.sampling_rate * 1e3
-        _scale_bars(axes, n_rows, n_columns, scale, 0.88 / duration)
+        figure = blank_figure(width, 1.1 + min(0.3 * (cells[:, 0].max() + 1), 5.5))
+        draw_on_grid(figure.add_subplot(), muap, decomposition.spikes.sampling_rate, electrodes)
     return figure
 
 
-def _layout(
+def draw_on_grid(
+    axes: Axes, potentials: np.ndarray, sampling_rate: float, electrodes: ElectrodeArray | None
+) -> None:
+    """A short piece of every channel at the place of its electrode, with a scale in µV and ms.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    potentials : ndarray, shape (n_channels, n_samples)
+        In µV; a channel that is not a number is crossed out.
+    sampling_rate : float
+        In Hz.
+    electrodes : ElectrodeArray or None
+        Where the channels lie.
+    """
+    n_channels, n_samples = potentials.shape
+    cells, pitch = channel_layout(n_channels, electrodes)
+    n_rows, n_columns = cells.max(axis=0) + 1
+    alive = np.isfinite(potentials).all(axis=1)
+    swing = np.where(alive, np.ptp(np.where(np.isfinite(potentials), potentials, 0.0), axis=1), 0.0)
+    largest = int(np.argmax(swing))
+    scale = 1.25 / swing[largest] if swing[largest] > 0 else 0.0
+    # One broken line for all channels draws faster, and is smaller in a file, than one line each.
+    x = cells[:, 1, None] + np.append(np.linspace(-0.44, 0.44, n_samples), np.nan)
+    y = cells[:, 0, None] - scale * (potentials - np.median(potentials, axis=1, keepdims=True))
+    y = np.column_stack([y, np.full(n_channels, np.nan)])
+    axes.plot(x[alive].ravel(), y[alive].ravel(), color=INK, lw=0.8 if n_channels <= 130 else 0.5)
+    if scale > 0:
+        axes.plot(x[largest], y[largest], color=ACCENT, lw=1.6 if n_channels <= 130 else 1.0)
+    axes.plot(cells[~alive, 1], cells[~alive, 0], "x", color=MUTED, ms=4, mew=0.8)
+    _axes_in_millimetres(axes, n_rows, n_columns, pitch)
+    _scale_bars(axes, n_rows, n_columns, scale, 0.88 / (n_samples / sampling_rate * 1e3))
+
+
+def channel_layout(
     n_channels: int, electrodes: ElectrodeArray | None
 ) -> tuple[np.ndarray, tuple[float, float] | None]:
     """Row and column of each channel; where there is a grid, the mm between rows and between columns."""

@@ -1,1 +1,9 @@
+from .editing import Editor as Editor
 from .fastica import FastICA as FastICA
+from .filters import learn_filters as learn_filters
+from .online import Adaptation as Adaptation
+from .online import DecodedChunk as DecodedChunk
+from .online import OnlineDecoder as OnlineDecoder
+from .online import decode as decode
+from .tracking import Tracking as Tracking
+from .tracking import track as track

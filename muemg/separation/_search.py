@@ -42,7 +42,7 @@ def search(
     whitening: Whitening,
     known: list[np.ndarray],
     settings: SearchSettings,
-    rng: np.random.Generator,
+    turn: int,
 ) -> list[np.ndarray]:
     """Trains of candidate units that are not among the known ones, by falling silhouette within a round.
 
@@ -54,14 +54,11 @@ def search(
     known : list of ndarray of int64
         Trains of the units already found.
     settings : SearchSettings
-    rng : numpy.random.Generator
+    turn : int
+        Number of the pass: each learns from other samples.
     """
     n_samples = signal.n_samples
-    # The moments of the contrast are learned on a random subset; discharges are detected on everything.
-    if n_samples > 1.5 * settings.n_fit:
-        columns = np.sort(rng.choice(n_samples, settings.n_fit, replace=False))
-    else:
-        columns = np.arange(n_samples)
+    columns = _subset(n_samples, settings.n_fit, turn)
     whitened = signal.rows[columns] @ whitening.matrix.T
     activity = np.einsum("ij,ij->i", whitened, whitened)
     open_to_starts = np.ones(n_samples, dtype=bool)
@@ -98,6 +95,19 @@ def search(
         if len(found) == before:
             break
     return found
+
+
+def _subset(n_samples: int, n_fit: int, turn: int) -> np.ndarray:
+    """Evenly spread samples from which the contrast is learned; discharges are detected on all.
+
+    Every sample within a stride is taken by one turn or another: the fractions of turn times the golden ratio are
+    the most even sequence there is. Nothing is drawn, so that the same recording gives the same units.
+    """
+    if n_samples <= 1.5 * n_fit:
+        return np.arange(n_samples)
+    stride = n_samples / n_fit
+    phase = (turn * 0.6180339887498949) % 1.0
+    return ((np.arange(n_fit) + phase) * stride).astype(np.int64)
 
 
 def _starts(activity: np.ndarray, n_starts: int) -> np.ndarray:

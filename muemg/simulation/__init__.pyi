@@ -1,7 +1,10 @@
 from .convolution import interference_signal as interference_signal
+from .dataset import DataSet as DataSet
+from .dataset import simulate_dataset as simulate_dataset
 from .noise import add_noise as add_noise
 from .noise import add_white_noise as add_white_noise
 from .noise import signal_to_noise_ratio as signal_to_noise_ratio
+from .plan import Plan as Plan
 from .scenario import Scenario as Scenario
 from .scenario import preset_names as preset_names
 from .sections import Amplifier as Amplifier

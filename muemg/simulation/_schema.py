@@ -19,6 +19,7 @@ from muemg.errors import InvalidArgumentError
 
 __all__ = [
     "Section",
+    "check_setting",
     "choice",
     "flag",
     "from_table",
@@ -135,6 +136,14 @@ def from_table(kind: type[S], section: str, table: Any, where: Any = lambda key:
         return kind(**values)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"{where('')}{error}") from None
+
+
+def check_setting(kind: type[Section], label: str, key: str, raw: Any) -> None:
+    """Raise `InvalidArgumentError`, its message beginning with `label`, unless `raw` can be a section's `key`."""
+    by_key = {_key(item): item for item in dataclasses.fields(kind)}
+    if key not in by_key:
+        raise unknown_key(label, key, by_key)
+    _checked(label, by_key[key], raw, _PER_SI[by_key[key].metadata["unit"]])
 
 
 def to_table(section: Section) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from muemg.errors import InvalidArgumentError
 from muemg.muscle.cross_section import area
 from muemg.muscle.motor_units import MotorUnits, make_motor_units
 from muemg.muscle.pathology import myopathic, neurogenic
-from muemg.neurons.force_control import Pool
+from muemg.neurons.force_control import Pool, excitation_for, strongest
 from muemg.neurons.twitch import Twitches
 from muemg.simulation.geometry import Scene
 from muemg.simulation.neural import course_of, fire
@@ -42,8 +42,8 @@ class Crew:
         Discharges.
     forces : ndarray, shape (n_muscles, n_samples)
         Force of each muscle as a fraction of its maximum (before a disease).
-    target : ndarray, shape (n_samples,), or None
-        The force asked for.
+    targets : ndarray, shape (n_muscles, n_samples), or None
+        The force that was asked of each muscle, as a fraction of the same maximum.
     thresholds, peak_rates, twitch_forces, contraction_times : ndarray, shape (n_units,)
         Of their neurons and twitches.
     """
@@ -55,7 +55,7 @@ class Crew:
     healthy: np.ndarray
     samples: list[np.ndarray]
     forces: np.ndarray
-    target: np.ndarray | None
+    targets: np.ndarray | None
     thresholds: np.ndarray
     peak_rates: np.ndarray
     twitch_forces: np.ndarray
@@ -98,6 +98,8 @@ def recruit(
         motor_units, healthy = neurogenic(
             motor_units, disease.severity, ill, adoption=disease.reinnervation, groups=muscle
         )
+    if plan.electrodes.layout == "intramuscular":
+        motor_units = _beside_lines(motor_units, scene.electrodes.positions, plan.electrodes.diameter / 2)
     strengths = np.zeros(n_units)
     strengths[healthy] = motor_units.n_fibres / fibres_before[healthy]
     fired = _fire_all(plan, muscle, command, second, strengths, neural, slow)
@@ -128,6 +130,18 @@ def _anatomy(plan: Scenario, scene: Scene, rng: np.random.Generator) -> tuple[Mo
             )
         )
     return MotorUnits.concatenate(made), np.repeat(np.arange(len(regions)), counts)
+
+
+def _beside_lines(motor_units: MotorUnits, contacts: np.ndarray, radius: float) -> MotorUnits:
+    """Fibres that lie where a line of contacts runs, pushed aside: none comes nearer than it is thick."""
+    xy = motor_units.fibre_xy.copy()
+    clear = motor_units.fibre_diameter / 2 + radius
+    for x in np.unique(contacts[:, 0]):
+        low, high = contacts[contacts[:, 0] == x, 1].min(), contacts[contacts[:, 0] == x, 1].max()
+        aside = xy[:, 0] - x
+        near = (np.abs(aside) < clear) & (xy[:, 1] > low - clear) & (xy[:, 1] < high + clear)
+        xy[near, 0] = x + np.where(aside[near] < 0, -clear[near], clear[near])
+    return replace(motor_units, fibre_xy=xy)
 
 
 def _shares(total: int, sizes: np.ndarray) -> np.ndarray:
@@ -180,15 +194,17 @@ def _fire_all(
     """Discharges, forces and neurons of all units; what is returned selects those that are left."""
     courses = _courses(plan)
     groups = sorted(set(zip(muscle.tolist(), command.tolist())))
-    if plan.drive.controls == "force" and (len(groups) > 1 or (strengths != 1).any()):
+    follows = plan.drive.controls == "force"
+    if follows and len(groups) > int(muscle.max()) + 1:
         raise InvalidArgumentError(
-            "drive.controls must be 'excitation' with several muscles or commands and with a disease, "
-            "got 'force'"
+            "drive.controls must be 'excitation' with several commands in one muscle, whose force does not say "
+            "what each of them should do; got 'force'"
         )
     neurals = neural.spawn(len(groups)) if len(groups) > 1 else [neural]
     slows = slow.spawn(len(groups)) if len(groups) > 1 else [slow]
     samples: list[np.ndarray] = [np.zeros(0, dtype=np.int64)] * len(muscle)
-    forces, target = np.zeros((int(muscle.max()) + 1, plan.n_samples)), None
+    forces = np.zeros((int(muscle.max()) + 1, plan.n_samples))
+    targets = np.zeros_like(forces) if follows else None
     threshold, rate, twitch, time = (np.zeros(len(muscle)) for _ in range(4))
     for (of_muscle, of_command), stream, slow_stream in zip(groups, neurals, slows):
         members = np.flatnonzero((muscle == of_muscle) & (command == of_command))
@@ -198,8 +214,10 @@ def _fire_all(
             other = courses[(of_command + 1) % plan.commands.count]
             rows = np.vstack([rows, np.minimum(1, rows[0] + other)])
             index = (second[members] >= 0).astype(int)
-        if (strong != 1).any() and plan.pathology.compensation:
+        if (strong != 1).any() and plan.pathology.compensation and not follows:
             rows = _compensated(rows, pool, twitches, strong)
+        if follows and not plan.pathology.compensation:
+            rows = rows * min(1.0, strongest(pool, twitches, strong))
         made = fire(
             pool,
             twitches,
@@ -215,7 +233,8 @@ def _fire_all(
         for place, train in zip(members, made.samples):
             samples[place] = train
         forces[of_muscle] += made.force * members.size / np.count_nonzero(muscle == of_muscle)
-        target = made.target
+        if targets is not None:
+            targets[of_muscle] = made.target
         threshold[members], rate[members] = pool.thresholds, pool.peak_rates
         twitch[members], time[members] = twitches.peak_forces * strong, twitches.contraction_times
 
@@ -223,7 +242,7 @@ def _fire_all(
         return {
             "samples": [samples[i] for i in units],
             "forces": forces,
-            "target": target,
+            "targets": targets,
             "thresholds": threshold[units],
             "peak_rates": rate[units],
             "twitch_forces": twitch[units],
@@ -236,9 +255,6 @@ def _fire_all(
 def _compensated(rows: np.ndarray, pool: Pool, twitches: Twitches, strengths: np.ndarray) -> np.ndarray:
     """The excitation that makes the diseased muscle as strong as the healthy one, as far as it goes."""
     levels = np.linspace(0, 1, 513)
-    rates = pool.rates(levels).T
-    healthy = np.array([twitches.steady_force(row) for row in rates])
-    ill = np.array([twitches.steady_force(row, strengths) for row in rates])
-    # Equal forces, before the first unit that is left, would leave the inverse undefined.
-    rising = np.maximum.accumulate(ill) + 1e-9 * healthy[-1] * levels
-    return np.interp(np.interp(rows, levels, healthy), rising, levels)
+    healthy = np.array([twitches.steady_force(rates) for rates in pool.rates(levels).T])
+    wanted = np.interp(rows, levels, healthy / healthy[-1])
+    return excitation_for(pool, twitches, wanted, strengths=strengths)

@@ -4,60 +4,105 @@ Parameters move, not waveforms: the forward model is evaluated at several values
 (electrode position, muscle length, conduction velocity), and at the time of every discharge the action
 potential is read at the parameter's value then, by the polynomial through the four nearest of them. How
 many values it takes is a setting (`nodes`), to be judged by the forward model itself at values in between.
-During one action potential nothing moves.
+Movement, fatigue and jitter may come together: nodes are then all combinations. During one action potential
+nothing moves.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from muemg.errors import InvalidArgumentError
+from forward_models import LeadField
 from muemg.muscle.motor_units import MotorUnits, MuscleArchitecture
 from muemg.muscle.pathology import SLOWEST_DISEASED_FIBRE
 from muemg.simulation.geometry import Scene, make_array
 from muemg.simulation.muaps import lead_field, muscle_potentials, window_length
 from muemg.simulation.scenario import Scenario
-from muemg.simulation.sections import Electrodes, Movement
+from muemg.simulation.sections import Electrodes, Movement, Pathology
 
-__all__ = ["Templates", "interpolation", "potentials_of", "shortened"]
+__all__ = ["Axis", "Templates", "interpolation", "potentials_of", "shortened"]
 
 # A blocked fibre carries no current; the model wants a diameter.
 _NOTHING = 1e-9
+# Jitter beyond so many standard deviations is cut off.
+_CLIP = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One thing that changes, and the values at which action potentials were computed.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    n_nodes : int
+        How many values.
+    course : ndarray, shape (n_samples,), or None
+        It in time, 0 … 1 from first to last node; None draws a node for each discharge.
+    """
+
+    name: str
+    n_nodes: int
+    course: np.ndarray | None
+
+    def read(self, discharge: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """First node, shape (n,), and weights of it and those after it, shape (n, order)."""
+        if self.course is None:
+            return rng.integers(0, self.n_nodes, discharge.size), np.ones((discharge.size, 1))
+        return interpolation(self.course[discharge] * (self.n_nodes - 1), self.n_nodes)
 
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Action potentials at several values of one parameter.
+    """Action potentials at the values of everything that changes.
 
     Parameters
     ----------
     muaps : ndarray of float32, shape (n_nodes, n_units, n_channels, n_lags)
-        In volts.
-    course : ndarray, shape (n_samples,), or None
-        The parameter in time, 0 … 1 from first to last node; None draws a node for each discharge.
-    name : str
-        What the course is called.
+        In volts, for all combinations of the axes' nodes; those of the last axis follow one another.
+    axes : tuple of Axis
+        What changes.
     """
 
     muaps: np.ndarray
-    course: np.ndarray | None
-    name: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def courses(self) -> dict[str, np.ndarray]:
+        """What goes on in time, by name."""
+        return {axis.name: axis.course for axis in self.axes if axis.course is not None}
 
     @property
     def reference(self) -> np.ndarray:
-        """The action potentials at the start, or on average where nodes are drawn."""
-        return self.muaps[0] if self.course is not None else self.muaps.mean(axis=0)
+        """The action potentials at the start, and on average where nodes are drawn."""
+        # Axes that are drawn come first: their nodes are as many steps apart as the others have combinations.
+        step = int(np.prod([axis.n_nodes for axis in self.axes if axis.course is not None]))
+        return self.muaps[::step].mean(axis=0) if step < len(self.muaps) else self.muaps[0]
 
-    def mixture(self, discharge: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """First node and weights of it and those after it, for discharges at some samples."""
-        n_nodes = len(self.muaps)
-        if self.course is None:
-            node = rng.integers(0, n_nodes, discharge.size)
-            return node, np.ones((discharge.size, 1))
-        return interpolation(self.course[discharge] * (n_nodes - 1), n_nodes)
+    def mixture(
+        self, discharge: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What to add for discharges at some samples: (samples, first node, weights from that node on).
+
+        Nodes of several axes do not all follow one another, so that a discharge may come several times.
+        """
+        first = np.zeros((1, discharge.size), dtype=np.int64)
+        weights = np.ones((1, discharge.size, 1))
+        for axis in self.axes:
+            node, share = axis.read(discharge, rng)
+            # Each of the nodes so far begins a row of this axis' nodes.
+            order = weights.shape[2]
+            rows = (len(first) * order, discharge.size)
+            begins = first[:, None] + np.arange(order)[:, None]
+            first = (begins * axis.n_nodes + node).reshape(rows)
+            weights = np.moveaxis(weights, 2, 1).reshape(*rows, 1) * share
+        samples = np.tile(discharge, len(first))
+        return samples, first.ravel(), weights.reshape(samples.size, weights.shape[2])
 
 
 def interpolation(place: np.ndarray, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -129,65 +174,66 @@ def potentials_of(
     rng : numpy.random.Generator
         Source of jitter and blocking.
 
-    Raises
-    ------
-    InvalidArgumentError
-        If more than one of movement, fatigue and jitter is wanted.
+    Returns
+    -------
+    ndarray of float32, shape (n_units, n_channels, n_lags), or Templates
+        With one set of nodes for each of movement, fatigue and jitter that the scenario asks for; of several
+        all combinations are computed.
     """
-    rate, disease = plan.recording.sampling_rate, plan.pathology
+    rate, disease, movement = plan.recording.sampling_rate, plan.pathology, plan.movement
     shaking = bool(disease.jitter or disease.blocking)
-    if plan.movement.moves + bool(plan.fatigue.velocity_loss) + shaking > 1:
-        raise InvalidArgumentError(
-            "only one of movement, fatigue and pathology (jitter_us, blocking) can change the action "
-            "potentials of one recording"
-        )
     slowing = 1 - plan.fatigue.velocity_loss
-    if disease.kind == "myopathic":
-        slowing = SLOWEST_DISEASED_FIBRE / architecture.slowest_fibre
-    n_lags = window_length(architecture, rate, slowing=slowing)
+    slowest = SLOWEST_DISEASED_FIBRE / architecture.slowest_fibre if disease.kind == "myopathic" else 1.0
+    # The latest end-plate, and the slowest fibre of the most tired muscle, still fit.
+    n_lags = window_length(architecture, rate, slowing=slowing * slowest)
+    n_lags += math.ceil(_CLIP * disease.jitter * rate)
     times = np.arange(plan.n_samples) / rate
-    if plan.movement.moves:
-        muaps = _moving(plan, scene, motor_units, architecture, n_lags)
-        course = (1 - np.cos(2 * np.pi * plan.movement.frequency * times)) / 2
-        return Templates(muaps, course, "movement")
-    field = lead_field(scene, architecture.extent)
-
-    def potentials(units: MotorUnits, delay: np.ndarray | None = None) -> np.ndarray:
-        return muscle_potentials(units, scene, field, rate, n_lags, delay=delay)
-
+    axes = []
+    shakes: list[tuple[np.ndarray | None, np.ndarray]] = [(None, motor_units.fibre_diameter)]
+    if shaking:
+        shakes = [_shaken(motor_units, disease, stream) for stream in rng.spawn(disease.variants)]
+        axes.append(Axis("variant", len(shakes), None))
+    places = np.zeros(1)
+    if movement.moves:
+        places = np.linspace(0, 1, movement.nodes)
+        swing = (1 - np.cos(2 * np.pi * movement.frequency * times)) / 2
+        axes.append(Axis("movement", len(places), swing))
+    factors = np.ones(1)
     if plan.fatigue.velocity_loss:
         factors = np.linspace(1, slowing, plan.fatigue.nodes)
-        tired = [
-            potentials(replace(motor_units, fibre_velocity=motor_units.fibre_velocity * factor))
-            for factor in factors
-        ]
-        return Templates(np.array(tired), times / plan.recording.duration, "fatigue")
-    if shaking:
-        variants = []
-        for stream in rng.spawn(disease.variants):
-            n = motor_units.unit.size
-            delay = disease.jitter * np.clip(stream.standard_normal(n), -3, 3)
-            blocked = stream.random(n) < disease.blocking
-            diameter = np.where(blocked, _NOTHING, motor_units.fibre_diameter)
-            variants.append(potentials(replace(motor_units, fibre_diameter=diameter), delay))
-        return Templates(np.array(variants), None, "variant")
-    return potentials(motor_units)
+        axes.append(Axis("fatigue", len(factors), times / plan.recording.duration))
+
+    if not axes:
+        return muscle_potentials(motor_units, scene, lead_field(scene, architecture.extent), rate, n_lags)
+    shape = (len(shakes), len(places), len(factors), len(motor_units), len(scene.electrodes), n_lags)
+    nodes = np.zeros(shape, dtype=np.float32)
+    for i, part in enumerate(places):
+        field = _lead_field_at(plan, scene, architecture, part)
+        for k, (delay, diameter) in enumerate(shakes):
+            units = replace(motor_units, fibre_diameter=diameter)
+            if movement.moves:
+                units = shortened(units, movement.shortening * part, architecture.extent[0])
+            for j, factor in enumerate(factors):
+                tired = replace(units, fibre_velocity=units.fibre_velocity * factor)
+                nodes[k, i, j] = muscle_potentials(tired, scene, field, rate, n_lags, delay=delay)
+    return Templates(nodes.reshape(-1, *nodes.shape[3:]), tuple(axes))
 
 
-def _moving(
-    plan: Scenario, scene: Scene, motor_units: MotorUnits, architecture: MuscleArchitecture, n_lags: int
-) -> np.ndarray:
-    movement = plan.movement
-    arrays = [
-        make_array(_displaced(plan, movement, part), plan.conductor, scene.limb)
-        for part in np.linspace(0, 1, movement.nodes)
-    ]
-    nodes = []
-    for part, array in zip(np.linspace(0, 1, movement.nodes), arrays):
-        units = shortened(motor_units, movement.shortening * part, architecture.extent[0])
-        field = lead_field(scene, architecture.extent, array, shift=abs(movement.shift_along))
-        nodes.append(muscle_potentials(units, scene, field, plan.recording.sampling_rate, n_lags))
-    return np.array(nodes)
+def _shaken(
+    motor_units: MotorUnits, disease: Pathology, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Delays of the end-plates, and diameters, where a fibre that is blocked has none."""
+    n = motor_units.unit.size
+    delay = disease.jitter * np.clip(rng.standard_normal(n), -_CLIP, _CLIP)
+    return delay, np.where(rng.random(n) < disease.blocking, _NOTHING, motor_units.fibre_diameter)
+
+
+def _lead_field_at(plan: Scenario, scene: Scene, architecture: MuscleArchitecture, part: float) -> LeadField:
+    """Lead field of the electrodes after a part of their way."""
+    if not plan.movement.moves:
+        return lead_field(scene, architecture.extent)
+    array = make_array(_displaced(plan, plan.movement, part), plan.conductor, scene.limb)
+    return lead_field(scene, architecture.extent, array, shift=abs(plan.movement.shift_along))
 
 
 def _displaced(plan: Scenario, movement: Movement, part: float) -> Electrodes:

@@ -16,7 +16,8 @@ import numpy as np
 from forward_models import CrossSection as LimbConductor
 from forward_models import ElectrodeArray, VolumeConductor, anatomy, presets
 from muemg.errors import InvalidArgumentError
-from muemg.muscle.cross_section import CrossSection, Ellipse, Polygon, Rectangle
+from muemg.muscle.cross_section import CrossSection, Ellipse, LabelMap, Polygon, Rectangle
+from muemg.simulation.label_maps import read_label_map
 from muemg.simulation.sections import LIMBS, Conductor, Electrodes, Muscle
 
 __all__ = ["Scene", "make_array", "make_scene"]
@@ -185,6 +186,8 @@ def cross_section(muscle: Muscle) -> CrossSection:
         return Ellipse(muscle.width, muscle.thickness)
     if muscle.shape == "rectangle":
         return Rectangle(muscle.width, muscle.thickness)
+    if muscle.shape == "label_map":
+        return _labelled(muscle)
     if len(muscle.vertices_x) != len(muscle.vertices_y):
         raise InvalidArgumentError(
             "muscle.vertices_x_mm and muscle.vertices_y_mm must be as many, "
@@ -192,6 +195,21 @@ def cross_section(muscle: Muscle) -> CrossSection:
             f"{len(muscle.vertices_y)}"
         )
     return Polygon(np.column_stack([muscle.vertices_x, muscle.vertices_y]))
+
+
+def _labelled(muscle: Muscle) -> LabelMap:
+    if not muscle.label_map:
+        raise InvalidArgumentError("muscle.label_map must name a file where muscle.shape is 'label_map'")
+    labels, pixel = read_label_map(muscle.label_map, muscle.label_slice)
+    side = muscle.pixel or pixel
+    if side is None:
+        raise InvalidArgumentError(
+            f"muscle.pixel_mm must be > 0: {muscle.label_map} does not say how large its pixels are"
+        )
+    try:
+        return LabelMap(labels, muscle.label, side)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"muscle.{error} ({muscle.label_map})") from None
 
 
 def _limb_region(image: _LimbMap, name: str, mesh: float) -> CrossSection:

@@ -110,6 +110,7 @@ def fire(
             isi_cov=neurons.isi_cov,
             refractory=neurons.refractory,
             fluctuations=shared,
+            strengths=strengths,
             rng=rng,
         )
         return Firing(list(made.samples), made.force, courses[0])

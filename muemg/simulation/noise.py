@@ -17,7 +17,7 @@ from muemg.errors import InvalidArgumentError, check_positive
 __all__ = ["add_noise", "add_white_noise", "mean_square", "signal_to_noise_ratio"]
 
 # Rows are handled a few at a time, so that no second array of the signal's size exists.
-_ROWS = 8
+_ROWS = 2
 
 
 def add_white_noise(signal: np.ndarray, snr: float, rng: np.random.Generator) -> float:
@@ -48,7 +48,9 @@ def add_white_noise(signal: np.ndarray, snr: float, rng: np.random.Generator) ->
         return 0.0
     for first in range(0, len(signal), _ROWS):
         part = signal[first : first + _ROWS]
-        part += np.float32(deviation) * rng.standard_normal(part.shape, dtype=np.float32)
+        noise = rng.standard_normal(part.shape, dtype=np.float32)
+        noise *= np.float32(deviation)
+        part += noise
     return deviation
 
 

@@ -112,12 +112,19 @@ class Muscle(Section):
     """Cross-section, motor units and fibres (``[muscle]``); the distributions are `MuscleArchitecture`'s."""
 
     n_units: int = number(20, low=1)
-    shape: str = choice("ellipse", ("ellipse", "circle", "rectangle", "polygon"))
+    shape: str = choice("ellipse", ("ellipse", "circle", "rectangle", "polygon", "label_map"))
     width: float = quantity(40e-3, "mm", open_low=True)
     thickness: float = quantity(25e-3, "mm", open_low=True)
     vertices_x: tuple[float, ...] = list_of_numbers("mm")
     vertices_y: tuple[float, ...] = list_of_numbers("mm", high=0.0)
     """Corners of a polygon; y = 0 is the muscle's surface, y < 0 inside."""
+    label_map: str = text("")
+    """File of a label map (see `read_label_map`): the muscle's highest pixel touches its surface."""
+    label: int = number(1)
+    label_slice: int = number(0)
+    """Which label of it is the muscle, and in a volume which slice."""
+    pixel: float = quantity(0.0, "mm")
+    """Side of its pixels; 0 is as the file says."""
     labels: tuple[str, ...] = list_of_words()
     """Muscles of a limb's cross-section; the units are divided among them by area."""
     mean_innervation_number: float = quantity(MuscleArchitecture.mean_innervation_number, open_low=True)
@@ -194,7 +201,10 @@ class Drive(Section):
         "trapezoid", ("constant", "trapezoid", "triangle", "sine", "ballistic", "staircase", "points")
     )
     controls: str = choice("excitation", ("excitation", "force"))
-    """Whether the course is excitation, or a force target that is followed in a closed loop."""
+    """Whether the course is excitation, or a force target that is followed in a closed loop.
+
+    With several muscles each follows its own: the course times the level of its command.
+    """
     level: float = quantity(0.3, high=1.0)
     """Fraction of the maximal excitation, or force."""
     rest: float = quantity(1.0, "s")
@@ -323,7 +333,10 @@ class Pathology(Section):
     reinnervation: float = quantity(0.8, high=1.0)
     """Neurogenic: fraction of the orphaned fibres that neighbours adopt."""
     compensation: bool = flag(True)
-    """Whether excitation rises until the force is the healthy muscle's (early recruitment, higher rates)."""
+    """Whether excitation rises until the force is the healthy muscle's (early recruitment, higher rates).
+
+    A force target is a fraction of the healthy muscle's maximum, or without compensation of what is left.
+    """
     jitter: float = quantity(0.0, "us")
     """Standard deviation of each fibre's end-plate delay from discharge to discharge."""
     blocking: float = quantity(0.0, high=1.0)

@@ -33,6 +33,7 @@ def simulate(
     scenario: str | Path | Scenario | Mapping[str, Any] | None = None,
     seed: int = 0,
     *,
+    subject: int | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> Simulation:
     """Simulate a high-density surface EMG recording whose every discharge is known.
@@ -45,6 +46,9 @@ def simulate(
     seed : int
         The same scenario and seed give the same bytes on the same machine. Anatomy, discharges and noise draw
         from streams of their own: another drive or noise leaves the muscle as it was.
+    subject : int, optional
+        Seed of the muscle: recordings with one of it and different seeds are of one person. By default the
+        muscle is drawn from `seed` too.
     progress : callable, optional
         Called with the fraction done, 0 … 1, and what is being done.
 
@@ -63,6 +67,9 @@ def simulate(
     plan = Scenario.load(scenario)
     streams = np.random.default_rng(check_count("seed", seed, minimum=0)).spawn(7)
     anatomy, neural, noise, slow, chain, choice, shaking = streams
+    if subject is not None:
+        body = np.random.default_rng(check_count("subject", subject, minimum=0)).spawn(7)
+        anatomy, choice = body[0], body[5]
     rate, n_samples = plan.recording.sampling_rate, plan.n_samples
 
     tell(0.0, "drawing muscle and discharges")
@@ -86,14 +93,14 @@ def simulate(
     mixing, electrodes = montage(plan.amplifier.montage, scene.electrodes)
 
     tell(0.8, f"adding {sum(map(len, trains))} discharges")
-    course = None
+    courses: dict[str, np.ndarray] = {}
     if isinstance(potentials, Templates):
-        muaps, course = potentials.reference, potentials.course
+        muaps, courses = potentials.reference, potentials.courses
         mixtures = [
             potentials.mixture(train, stream) for train, stream in zip(trains, draw.spawn(len(trains)))
         ]
-        first, weights = [pair[0] for pair in mixtures], [pair[1] for pair in mixtures]
-        signal = varying_signal(trains, potentials.muaps, first, weights, n_samples)
+        samples, first, weights = zip(*mixtures)
+        signal = varying_signal(samples, potentials.muaps, first, weights, n_samples)
     else:
         muaps = potentials
         signal = interference_signal(trains, muaps, n_samples)
@@ -109,6 +116,7 @@ def simulate(
     parameters = {
         "scenario": _json_ready(plan.to_dict()),
         "seed": int(seed),
+        **({} if subject is None else {"subject": int(subject)}),
         **record,
         "versions": {"muemg": __version__, "numpy": np.__version__, "jax": metadata.version("jax")},
     }
@@ -118,12 +126,13 @@ def simulate(
     auxiliary = {"force": 100 * (share @ crew.forces if len(names) > 1 else crew.forces[0])}
     if len(names) > 1:
         auxiliary |= {f"force of {name}": 100 * force for name, force in zip(names, crew.forces)}
-    if crew.target is not None:
-        auxiliary["target"] = 100 * crew.target
+    if crew.targets is not None:
+        auxiliary["target"] = 100 * (share @ crew.targets if len(names) > 1 else crew.targets[0])
+        if len(names) > 1:
+            auxiliary |= {f"target of {name}": 100 * one for name, one in zip(names, crew.targets)}
     units = dict.fromkeys(auxiliary, "% MVC")
-    if isinstance(potentials, Templates) and course is not None:
-        auxiliary[potentials.name] = course
-        units[potentials.name] = "1"
+    auxiliary |= courses
+    units |= dict.fromkeys(courses, "1")
     result = Simulation(
         recording=Recording(
             signal,

@@ -14,7 +14,18 @@ from typer.testing import CliRunner
 from muemg import Contents, Recording, __version__, read, write
 from muemg.cli import app
 
-COMMANDS = ("info", "simulate", "decompose", "compare", "report", "convert", "demo")
+COMMANDS = (
+    "info",
+    "simulate",
+    "simulate-dataset",
+    "decompose",
+    "compare",
+    "decode",
+    "track",
+    "report",
+    "convert",
+    "demo",
+)
 SMALL = [
     item
     for setting in (
@@ -222,6 +233,23 @@ def test_outputs_that_would_destroy_or_cannot_be(scene_file, tmp_path):
     assert "there is no folder" in fail("convert", scene_file, tmp_path / "nowhere" / "x.h5")
     (tmp_path / "folder.h5").mkdir()
     assert "it is a folder" in fail("convert", scene_file, tmp_path / "folder.h5")
+
+
+def test_a_bids_folder_goes_in_and_out_and_a_simulation_is_drawn(tmp_path):
+    run("simulate", *SMALL, "-o", tmp_path / "data", "--plot", tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert "bids" in run("info", tmp_path / "data").stdout
+    run("convert", tmp_path / "data", tmp_path / "x.edf")
+    assert read(tmp_path / "x.edf").spikes == read(tmp_path / "data").spikes
+    assert "--force replaces the recording in it" in fail("convert", tmp_path / "x.edf", tmp_path / "data")
+    run("convert", tmp_path / "x.edf", tmp_path / "data", "--force")
+    assert "it is the input" in fail("convert", tmp_path / "data", tmp_path / "data", "--force")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    assert "no BIDS dataset" in fail("convert", tmp_path / "x.edf", tmp_path / "mine")
+    wrong = fail("simulate", *SMALL, "-o", tmp_path / "y.h5", "--plot", tmp_path / "y.tif")
+    assert "must end in .png, .pdf, .svg" in wrong
+    assert not (tmp_path / "y.h5").exists()
 
 
 def test_simulate_names_the_setting_that_is_wrong(tmp_path):

@@ -6,7 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forward_models import ElectrodeArray, Fibres, ForwardModelError, anatomy, single_fibre_potentials
+from forward_models import (
+    CurvedFibres,
+    ElectrodeArray,
+    Fibres,
+    ForwardModelError,
+    anatomy,
+    single_fibre_potentials,
+)
 from forward_models.anatomy import Region
 from forward_models.conductors import CrossSection, CylinderConductor, PlacedElectrodes
 from tests.oracles.layered_cylinder import transfer
@@ -223,6 +230,19 @@ def test_lead_field_at_points_and_float32(small):
     b32 = np.asarray(single.lead_field(electrodes).at(points))
     assert b32.dtype == np.float32
     np.testing.assert_allclose(b32, b, atol=1e-4 * np.abs(b).max())
+
+
+def test_curved_path_that_is_straight_is_a_straight_fibre(small):
+    conductor, electrodes = small
+    path = np.zeros((1, 201, 3))
+    path[0, :, 1], path[0, :, 2] = 8e-3, np.linspace(-20e-3, 30e-3, 201)
+    fibres = Fibres([[0.0, 8e-3]], 5e-3, 25e-3), CurvedFibres(path, 25e-3)
+    lead = conductor.lead_field(electrodes)
+    straight, curved = (
+        np.asarray(single_fibre_potentials(lead, f, sampling_rate=2048.0, n_samples=40)) for f in fibres
+    )
+    # 2e-3: nodes 0.25 mm apart, at a distance of 7 mm.
+    np.testing.assert_allclose(curved, straight, atol=2e-3 * np.abs(straight).max())
 
 
 def test_parts_of_muscle_do_not_mix():

@@ -1,11 +1,19 @@
 """Layered cylinder: against a boundary-value problem, closed forms, and the half-space."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import ive, ivp, kv, kve
 
-from forward_models import CylinderConductor, ElectrodeArray, PlanarConductor
+from forward_models import (
+    CurvedFibres,
+    CylinderConductor,
+    ElectrodeArray,
+    Fibres,
+    PlanarConductor,
+    single_fibre_potentials,
+)
 from forward_models._bessel import i_ratios, k_ratios, log_i0, log_k0
 from tests.oracles.cylinder_boundary_problem import skin_potential
 
@@ -125,3 +133,28 @@ def test_electrodes_anywhere_around_see_the_same_turned():
     c, s = np.cos(turn), np.sin(turn)
     here, there = lead.spectrum([[3e-3, 15e-3], [3e-3 * c + 15e-3 * s, 15e-3 * c - 3e-3 * s]])
     np.testing.assert_allclose(here[:6], there[1:], atol=1e-12 * float(here.max()))
+
+
+@pytest.mark.parametrize("core", [{}, {"bone_radius": 4e-3, "bone_conductivity": 0.02}])
+def test_curved_path_that_is_straight_and_single_precision(core):
+    def seen(fibres):
+        conductor = CylinderConductor(muscle_radius=12e-3, n_max=48, **LAYERS, **TISSUE, **core)
+        lead = conductor.lead_field(ElectrodeArray.bracelet(2, 2, 10e-3, limb_radius=14e-3))
+        return np.asarray(single_fibre_potentials(lead, fibres(), sampling_rate=2048.0, n_samples=50))
+
+    def straight():
+        return Fibres([[1e-3, 8e-3]], 2e-3, [40e-3, 30e-3])
+
+    def polyline():
+        path = np.zeros((1, 281, 3))
+        path[0, :, 0], path[0, :, 1], path[0, :, 2] = 1e-3, 8e-3, np.linspace(-28e-3, 42e-3, 281)
+        return CurvedFibres(path, 30e-3)
+
+    expected = seen(straight)
+    peak = np.abs(expected).max()
+    # 2e-3: nodes 0.25 mm apart, at a distance of 6 mm.
+    np.testing.assert_allclose(seen(polyline), expected, atol=2e-3 * peak)
+    with jax.enable_x64(False):
+        single = seen(straight)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, expected, atol=2e-4 * peak)

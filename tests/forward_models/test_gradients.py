@@ -138,17 +138,23 @@ CORNERS = {
         "planar",
         {"muscle_across": 0.3, "muscle_along": 0.3, "fat_conductivity": 0.3, "skin_conductivity": 0.3},
     ),
+    "equal conductivities in a limb": (
+        "cylinder",
+        {"muscle_across": 0.3, "muscle_along": 0.3, "fat_conductivity": 0.3, "skin_conductivity": 0.3},
+    ),
     "fibre on the axis": ("cylinder", {"x": 0.0, "y": 0.0}),
     "fibre touching the fat of a limb": ("cylinder", {"x": 0.0, "y": 15e-3}),
     "no fat around a limb": ("cylinder", {"fat": 0.0}),
 }
 
 
+@pytest.mark.parametrize("double", [True, False])
 @pytest.mark.parametrize("corner", CORNERS)
-def test_derivatives_are_finite_at_corners(corner):
+def test_derivatives_are_finite_at_corners(corner, double):
     case, changes = CORNERS[corner]
     values = {**CASES[case][1], **changes}
-    value, gradient = value_and_gradient(case)(jnp.array(list(values.values())))
+    with jax.enable_x64(double):
+        value, gradient = value_and_gradient(case)(jnp.array(list(values.values())))
     assert np.isfinite(value)
     assert value != 0
     for name, slope in zip(values, gradient):

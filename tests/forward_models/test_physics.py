@@ -18,13 +18,13 @@ from forward_models import (
     UnboundedConductor,
     filters,
     motor_unit_potentials,
+    muap,
     presets,
     rosenfalck,
     single_fibre_potentials,
     with_afterpotential,
 )
-from forward_models._current import axial_spectrum
-from forward_models.conductors import _interface, planar
+from forward_models._current import AxialCurrent
 from tests.oracles import fibre_potential
 from tests.oracles.layered_half_space import homogeneous_lead_field
 
@@ -97,6 +97,26 @@ def test_spectral_and_pointwise_integration_agree():
     assert worst(*(np.asarray(single_fibre_potentials(lead, f, **WINDOW)) for f in (curved, straight))) < 2e-3
 
 
+def test_inclined_fibre_is_a_straight_one_seen_by_turned_electrodes():
+    # Unbounded isotropic tissue has no direction: turning fibre and electrodes together changes nothing.
+    conductor = UnboundedConductor(muscle_across=0.3, muscle_along=0.3)
+    electrodes = np.array([[3e-3, 1e-3, 10e-3], [-5e-3, 4e-3, 30e-3]])
+    path = np.zeros((1101, 3))
+    path[:, 2] = np.linspace(-50e-3, 60e-3, 1101)
+    turn, _ = np.linalg.qr(np.array([[1.0, 0.3, 0.2], [-0.4, 1.0, 0.1], [0.2, -0.3, 1.0]]))
+    seen = [
+        np.asarray(
+            single_fibre_potentials(
+                conductor.lead_field(ElectrodeArray(electrodes @ frame)),
+                CurvedFibres((path @ frame)[None], 50e-3),
+                **WINDOW,
+            )
+        )
+        for frame in (np.eye(3), turn)
+    ]
+    assert worst(*seen) < 1e-9
+
+
 @pytest.mark.parametrize("make", [rosenfalck, with_afterpotential])
 def test_action_potential_starts_smoothly_from_rest(make):
     action_potential = make()
@@ -121,8 +141,9 @@ def test_transmembrane_current_sums_to_zero():
     # ∫ i dz ∝ k · spectrum at k = 0; the spectrum itself must therefore stay finite there.
     fibres = Fibres([[0.0, -5e-3]], 4e-3, [60e-3, 50e-3])
     k = jnp.array([1e-6, 1e-3, 1.0])
-    real, imag = axial_spectrum(fibres, k, rosenfalck(), sampling_rate=RATE, n_samples=N_SAMPLES, start=0.0)
-    net = np.hypot(real, imag)[0] * np.asarray(k)[:, None]
+    current = AxialCurrent(fibres, k, rosenfalck(), sampling_rate=RATE, n_samples=N_SAMPLES)
+    real, imag = np.split(np.asarray(current.spectrum(jnp.array(0.0)))[0], 2)
+    net = np.hypot(real, imag) * np.asarray(k)[:, None]
     peak = 1e3 * 0.1  # V/m: largest k · spectrum inside the fibre, from 0.1 V at 1 rad/mm
     assert net[0].max() < 1e-6 * peak
     # And a lead field that is the same everywhere sees nothing: a constant added to b changes no potential.
@@ -225,13 +246,39 @@ def test_median_frequency_is_proportional_to_velocity():
     assert abs(fast / slow - 2) < 0.02
 
 
-def test_finer_nodes_change_nothing(monkeypatch):
-    coarse = potentials([1e-3, 8e-3])
-    nodes = _interface.wavenumbers
-    monkeypatch.setattr(planar, "wavenumbers", lambda k_max, reach: nodes(2 * k_max, 2 * reach + 0.12))
-    fine = potentials([1e-3, 8e-3])
+def test_finer_nodes_change_nothing():
+    # Twice the largest wave number at half the spacing (2π over reach + 12 cm).
+    coarse, fine = potentials([1e-3, 8e-3]), potentials([1e-3, 8e-3], conductor=tissue(k_max=8e3, reach=0.42))
     for i in range(2):
-        assert worst(coarse[i], fine[i]) < 1e-3
+        assert 0 < worst(coarse[i], fine[i]) < 1e-3
+
+
+@pytest.mark.parametrize("bone", [None, 5e-3])
+def test_more_angular_orders_change_nothing(bone):
+    # 1 mm and 8 mm under the surface of the muscle, electrodes over the fibres and a quarter turn away.
+    limb = {"radius": 22e-3, "fat": 1e-3, "skin": 1e-3, "bone_radius": bone}
+    electrodes = ElectrodeArray.bracelet(3, 4, 10e-3, limb_radius=22e-3)
+    fibres = Fibres([[0.0, 19e-3], [0.0, 12e-3]], **FIBRE)
+
+    def seen(**options):
+        lead = presets.cylinder(**limb, **options).lead_field(electrodes)
+        return np.asarray(single_fibre_potentials(lead, fibres, sampling_rate=2048.0, n_samples=60))
+
+    orders = presets.cylinder(**limb).n_max
+    coarse, fine = seen(), seen(n_max=2 * orders, k_max=8e3, reach=0.42)
+    for i in range(2):
+        assert 0 < worst(coarse[i], fine[i]) < 1e-3
+
+
+def test_silence_is_left_out_and_nothing_else(monkeypatch):
+    # Stretches of the window in which no wave runs are not computed; in one stretch everything is.
+    conductor, window = tissue(), {"sampling_rate": 2048.0, "start": -100 / 2048}
+    parts = potentials(conductor=conductor, window={**window, "n_samples": 300}, delay=3e-3)
+    monkeypatch.setattr(muap, "_STRETCH", 1000)
+    whole = potentials(conductor=conductor, window={**window, "n_samples": 301}, delay=3e-3)[:, :, :300]
+    np.testing.assert_allclose(parts, whole, atol=1e-12 * np.abs(whole).max())
+    assert (parts[:, :, :60] == 0).all()
+    assert (parts[:, :, -60:] == 0).all()
 
 
 def test_float32_is_enough():

@@ -110,7 +110,7 @@ def test_no_file_an_empty_file_a_folder(tmp_path):
     (tmp_path / "empty.h5").touch()
     with pytest.raises(FileFormatError, match="the file is empty"):
         muemg.read(tmp_path / "empty.h5")
-    with pytest.raises(FileFormatError, match="it is a folder"):
+    with pytest.raises(FileFormatError, match=r"it holds no \*_emg\.edf and no \*_emg\.bdf"):
         muemg.read(tmp_path)
     with pytest.raises(FileFormatError, match="there is no such file"):
         muemg.read(tmp_path / "empty.h5" / "below.h5")
@@ -244,8 +244,10 @@ def test_a_missing_array_is_named(good_files, tmp_path):
 
 
 def test_what_and_where_to_write_are_checked(tmp_path):
-    with pytest.raises(InvalidArgumentError, match=r"must end in .h5, .hdf5, .npz, .json; got 'x.edf'"):
-        muemg.write(tmp_path / "x.edf", records.recording())
+    with pytest.raises(
+        InvalidArgumentError, match=r"must end in .h5, .hdf5, .npz, .json, .edf, .bdf; got 'x.csv'"
+    ):
+        muemg.write(tmp_path / "x.csv", records.recording())
     with pytest.raises(InvalidArgumentError, match="muemg only reads OTBioLab"):
         muemg.write(tmp_path / "x.mat", records.recording())
     with pytest.raises(InvalidArgumentError, match=r"what must be a Recording.*got ndarray"):

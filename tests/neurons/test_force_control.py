@@ -15,7 +15,7 @@ from muemg.neurons import (
     force,
     trapezoid,
 )
-from muemg.neurons.force_control import _fusion_gain
+from muemg.neurons.force_control import _fusion_gain, strongest
 from muemg.neurons.twitch import _gain
 
 FS = 1024.0
@@ -73,6 +73,36 @@ def test_a_steady_excitation_gives_the_force_it_was_chosen_for():
         maximum = TWITCHES.steady_force(pool.peak_rates)
         # the curve is read between 513 levels, and jumps where a unit is recruited
         assert np.array(made) / maximum == pytest.approx(forces, rel=0.03, abs=2e-3)
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda pool: type(pool).__name__)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_weakened_pool_works_harder_for_the_same_force(pool, seed):
+    strengths = np.full(N_UNITS, 0.6)
+    strengths[::7] = 0.0
+    target = trapezoid(int(14 * FS), FS, level=0.25, rest=1, ramp=2)
+    weak, well = (
+        follow_force(pool, TWITCHES, target, FS, strengths=one, rng=np.random.default_rng(seed))
+        for one in (strengths, 1.0)
+    )
+    held = slice(int(5 * FS), int(11 * FS))
+    assert weak.force[held].mean() == pytest.approx(0.25, rel=0.02)
+    assert weak.excitation[held].mean() > 1.1 * well.excitation[held].mean()
+    assert not any(weak.samples[i].size for i in range(0, N_UNITS, 7))
+    expected = force(
+        weak.samples, TWITCHES, target.size, FS, maximal_rates=pool.peak_rates, strengths=strengths
+    )
+    assert weak.force == pytest.approx(expected, abs=1e-9)
+
+
+def test_more_than_a_weak_pool_can_give_is_its_maximum():
+    most = strongest(POOLS[0], TWITCHES, 0.3)
+    assert most == pytest.approx(0.3)
+    made = follow_force(
+        POOLS[0], TWITCHES, np.full(int(6 * FS), 0.8), FS, strengths=0.3, rng=np.random.default_rng(0)
+    )
+    assert made.excitation[-1] == pytest.approx(1)
+    assert made.force[int(3 * FS) :].mean() == pytest.approx(most, rel=0.03)
 
 
 def test_the_same_seed_gives_the_same_discharges():

@@ -1,5 +1,7 @@
 """Figures show what the records hold: read back from the artists, not from pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from forward_models import ElectrodeArray
-from muemg import Decomposition, SpikeTrains, Table, plots
+from muemg import Decomposition, Simulation, SpikeTrains, Table, plots
 from muemg.errors import InvalidArgumentError
 
 
@@ -130,9 +132,14 @@ def test_a_unit_without_a_potential_can_be_drawn(small_scene):
     table = Table({"sil": [0.9]})
     for muaps in (np.zeros((1, 8, 11)), np.full((1, 8, 11), np.nan)):
         flat = Decomposition(spikes, np.zeros((1, spikes.n_samples)), muaps, table)
-        drawn(plots.plot_muap(flat, 0))
-        drawn(plots.plot_source(flat, 0))
-        drawn(plots.plot_quality(flat))
+        muap = drawn(plots.plot_muap(flat, 0)).axes[0]
+        assert muap.get_title(loc="left") == "no potential"
+        crosses = [line for line in muap.lines if line.get_marker() == "x"]
+        assert sum(len(line.get_xdata()) for line in crosses) == (8 if np.isnan(muaps).any() else 0)
+        whole = drawn(plots.plot_source(flat, 0)).axes[0]
+        assert np.all(whole.lines[-1].get_ydata() == 0)
+        assert len(whole.lines[-1].get_xdata()) == len(spikes[0])
+        assert drawn(plots.plot_quality(flat)).axes[0].get_xlabel() == "silhouette"
 
 
 def test_the_source_has_a_dot_on_each_detected_peak(small_scene):
@@ -168,9 +175,14 @@ def test_quality_shows_every_measure_of_every_unit(small_scene, width):
 
 
 def test_nothing_found_can_be_drawn():
-    drawn(plots.plot_raster(without_units()))
-    drawn(plots.plot_rates(without_units()))
-    drawn(plots.plot_quality(without_units()))
+    raster = drawn(plots.plot_raster(without_units())).axes[0]
+    assert [text.get_text() for text in raster.texts] == ["no motor units"]
+    assert raster.get_xlim() == (0, 2)
+    rates = drawn(plots.plot_rates(without_units())).axes[0]
+    assert not rates.lines
+    assert rates.get_xlim() == (0, 2)
+    # No column of quality, so no strip is shown.
+    assert not any(axes.get_visible() for axes in drawn(plots.plot_quality(without_units())).axes)
 
 
 def test_what_cannot_be_drawn_is_a_clear_error(small_scene):
@@ -196,3 +208,49 @@ def test_drawing_leaves_the_callers_style_alone(small_scene):
     before = dict(matplotlib.rcParams)
     drawn(plots.plot_raster(small_scene.decomposition, small_scene.recording))
     assert dict(matplotlib.rcParams) == before
+
+
+def simulation(scene):
+    spikes = scene.spikes
+    table = Table({"threshold": [0.01, 0.1, 0.3], "n_fibres": [20, 50, 300], "depth": [5e-3, 8e-3, 12e-3]})
+    muaps = np.nan_to_num(scene.decomposition.muaps)
+    return Simulation(scene.recording, spikes, muaps, table, 20)
+
+
+def test_a_simulation_shows_its_signal_its_discharges_and_its_units(small_scene):
+    made = simulation(small_scene)
+    figure = drawn(plots.plot_simulation(made, excerpt=0.2, n_muaps=2))
+    grid, raster, force, first, last = figure.axes
+    assert [len(row.get_positions()) for row in raster.collections] == made.spikes.n_spikes.tolist()
+    np.testing.assert_allclose(force.lines[0].get_ydata().max(), 20)
+    # The traces are the 0.2 s that the title names, all scaled alike: their shape is that of the signal.
+    start = float(grid.get_title(loc="left").split("from ")[1].split()[0])
+    traces = grid.lines[0].get_ydata().reshape(8, -1)[:, :400]
+    cells = made.recording.electrodes.grid_index[:, 0]
+    shapes = cells[:, None] - traces
+    # The title rounds to 10 ms, so the piece may begin up to 10 samples earlier or later.
+    near = [
+        made.recording.signal[:, at : at + 400]
+        for at in range(round(start * 2000) - 11, round(start * 2000) + 12)
+    ]
+    assert max(np.corrcoef(shapes[0], piece[0])[0, 1] for piece in near) > 0.9999
+    assert "recruited at 1 %\n20 fibres, 5 mm deep" in first.get_title(loc="left")
+    assert "300 fibres" in last.get_title(loc="left")
+
+
+def test_a_simulation_in_which_nobody_fires_can_be_shown(small_scene):
+    made = simulation(small_scene)
+    silent = SpikeTrains(([], [], []), 2000.0, made.recording.n_samples)
+    figure = drawn(plots.plot_simulation(replace(made, spikes=silent)))
+    assert "0 motor units, and 3 that are silent" in figure.axes[1].get_title(loc="left")
+
+
+@pytest.mark.parametrize(("ending", "magic"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
+def test_a_figure_is_saved_whole_and_twice_alike(small_scene, tmp_path, ending, magic):
+    figures = [plots.plot_rates(small_scene.spikes) for _ in range(2)]
+    files = [plots.save_figure(tmp_path / f"{i}{ending}", figure) for i, figure in enumerate(figures)]
+    assert files[0].read_bytes().startswith(magic)
+    if ending != ".svg":  # matplotlib numbers the parts of an SVG by chance
+        assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(InvalidArgumentError, match=r"must end in \.png, \.pdf, \.svg; got 'x\.tif'"):
+        plots.save_figure(tmp_path / "x.tif", figures[0])

@@ -119,6 +119,54 @@ def test_a_diseased_muscle_is_driven_harder_for_the_same_force(kind, seed):
         assert len(kept) == 15
 
 
+@pytest.mark.parametrize("kind", ["myopathic", "neurogenic"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_diseased_muscle_follows_a_force_target(kind, seed):
+    settings = {
+        "muscle.most_fibres": 0,
+        "muscle.mean_innervation_number": 60,
+        "drive.controls": "force",
+        "drive.level": 0.15,
+        "recording.duration_s": 9,
+    }
+    ill = {"pathology.kind": kind, "pathology.severity": 0.5, "pathology.reinnervation": 0.0}
+    well, driven, own = (
+        crew(seed, **settings, **more) for more in ({}, ill, {**ill, "pathology.compensation": False})
+    )
+    held = slice(4 * 2048, 8 * 2048)
+    for made in (well, driven):
+        assert made.targets.max() == pytest.approx(0.15)
+        # thirty units, or half of them: a coarse force
+        assert made.forces[0, held].mean() == pytest.approx(0.15, rel=0.06)
+    assert sum(map(len, driven.samples)) > sum(len(well.samples[i]) for i in driven.healthy)
+    # Without compensation the target is a fraction of what is left.
+    assert own.targets.max() < 0.9 * 0.15
+    assert own.forces[0, held].mean() == pytest.approx(own.targets[0, held].mean(), rel=0.06)
+
+
+def test_muscles_of_a_limb_follow_targets_of_their_own():
+    plan = Scenario.from_dict(
+        {
+            "base": "forearm-320",
+            "recording": {"duration_s": 8},
+            "electrodes": {"rows": 1, "columns": 4},
+            "muscle": {
+                "n_units": 40,
+                "labels": ["flexor carpi radialis", "extensor digitorum"],
+                "most_fibres": 1,
+                "assignment": "independent",
+            },
+            "commands": {"count": 2, "levels": [1.0, 0.5]},
+            "drive": {"controls": "force", "level": 0.3, "rest_s": 0.5, "ramp_s": 1},
+        }
+    )
+    scene = make_scene(plan.conductor, plan.electrodes, plan.muscle)
+    made = recruit(plan, scene, *np.random.default_rng(3).spawn(4))
+    assert made.targets.max(axis=1) == pytest.approx([0.3, 0.15])
+    held = slice(4 * 2048, 6 * 2048)
+    assert made.forces[:, held].mean(axis=1) == pytest.approx([0.3, 0.15], rel=0.08)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -131,7 +179,7 @@ def test_a_diseased_muscle_is_driven_harder_for_the_same_force(kind, seed):
         ),
         (
             {"commands.count": 2, "drive.controls": "force"},
-            r"drive\.controls must be 'excitation' with several",
+            r"drive\.controls must be 'excitation' with several commands in one muscle",
         ),
         ({"electrodes.layout": "bracelet"}, r"'bracelet' needs conductor\.kind 'cylinder' or a limb"),
         (
@@ -177,6 +225,18 @@ def test_other_geometries(settings):
     if "muscle.fibre_density_per_mm2" in settings:
         # a trapezium of (30 + 20)/2 × 14 mm²
         assert made.motor_units["n_fibres"].sum() == pytest.approx(3 * 350, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fibres_lie_beside_the_lines_of_an_intramuscular_array(seed):
+    plan = Scenario.preset("intramuscular-3x40")
+    scene = make_scene(plan.conductor, plan.electrodes, plan.muscle)
+    units = recruit(plan, scene, *np.random.default_rng(seed).spawn(4)).motor_units
+    assert units.weight == pytest.approx(1)  # one fibre is one fibre
+    gap = units.fibre_xy[:, None] - scene.electrodes.positions[:, :2]
+    nearest = np.hypot(*np.moveaxis(gap, -1, 0)).min(axis=1)
+    assert np.all(nearest >= 0.999 * units.fibre_diameter / 2)
+    assert nearest.min() < 0.1e-3
 
 
 def shortened_preset(name):

@@ -8,7 +8,9 @@ from muemg import Scenario, simulate
 from muemg.errors import InvalidArgumentError
 from muemg.simulation import interference_signal
 from muemg.simulation.convolution import varying_signal
-from muemg.simulation.dynamics import interpolation, shortened
+from muemg.simulation.crew import recruit
+from muemg.simulation.dynamics import interpolation, potentials_of, shortened
+from muemg.simulation.geometry import make_scene
 
 SMALL = {
     "recording": {"duration_s": 4, "snr_db": "inf"},
@@ -76,10 +78,6 @@ def test_between_the_nodes_stands_what_the_forward_model_gives_there(movement, s
 
 
 def test_templates_read_in_between_are_those_of_the_forward_model():
-    from muemg.simulation.crew import recruit
-    from muemg.simulation.dynamics import potentials_of
-    from muemg.simulation.geometry import make_scene
-
     plan = small(**{"movement.shift_along_mm": 8, "movement.shortening": 0.1, "movement.nodes": 7})
     finer = plan.override({"movement.nodes": 13})
     scene = make_scene(plan.conductor, plan.electrodes, plan.muscle)
@@ -150,6 +148,75 @@ def test_jitter_and_blocking():
     assert np.linalg.norm(rest) > 0.05 * np.linalg.norm(shaken.recording.signal)
 
 
-def test_one_change_at_a_time():
-    with pytest.raises(InvalidArgumentError, match="only one of movement, fatigue and pathology"):
-        simulate(small(**{"fatigue.velocity_loss": 0.2, "movement.shortening": 0.1}), seed=0)
+MOVING = {"movement.shift_along_mm": 4, "movement.shortening": 0.05, "movement.nodes": 3}
+TIRING = {"fatigue.velocity_loss": 0.2, "fatigue.nodes": 3}
+SHAKING = {"pathology.jitter_us": 80, "pathology.blocking": 0.1, "pathology.variants": 3}
+
+
+def potentials(**settings):
+    plan = small(**settings)
+    scene = make_scene(plan.conductor, plan.electrodes, plan.muscle)
+    crew = recruit(plan, scene, *np.random.default_rng(2).spawn(4))
+    made = potentials_of(plan, scene, crew.motor_units, plan.muscle.architecture(), np.random.default_rng(0))
+    return made, crew
+
+
+@pytest.mark.parametrize(
+    "changes", [(MOVING, TIRING), (SHAKING, MOVING), (SHAKING, TIRING), (SHAKING, MOVING, TIRING)]
+)
+def test_changes_come_together_and_their_edges_are_those_of_each_alone(changes):
+    together, _ = potentials(**{k: v for change in changes for k, v in change.items()})
+    shape = tuple(axis.n_nodes for axis in together.axes)
+    assert shape == (3,) * len(changes)
+    nodes = together.muaps.reshape(*shape, *together.muaps.shape[1:])
+    # Where the others have not begun, one alone; windows are as long as all together need.
+    for place, change in enumerate(changes):
+        alone = potentials(**change)[0].muaps
+        edge = np.moveaxis(nodes, place, 0)[:, *(0,) * (len(changes) - 1)]
+        if SHAKING in changes and change is not SHAKING:
+            continue  # a variant of shaken fibres stands there, not the still ones
+        n_lags = min(alone.shape[-1], edge.shape[-1])
+        # where electrodes will move, the tissue is resolved over a longer reach
+        assert np.abs(edge[..., :n_lags] - alone[..., :n_lags]).max() < 3e-3 * np.abs(alone).max()
+    # A discharge reads the polynomial of every axis: the tensor product, written out.
+    train = np.array([0, 700, 4000, 8191])
+    samples, first, weights = together.mixture(train, np.random.default_rng(5))
+    choice = np.random.default_rng(5)
+    for discharge in train:
+        mine = samples == discharge
+        read = sum(
+            w * together.muaps[f + j] for f, row in zip(first[mine], weights[mine]) for j, w in enumerate(row)
+        )
+        assert weights[mine].sum() == pytest.approx(1)
+        if SHAKING not in changes:
+            expected = nodes
+            for axis in together.axes:
+                start, share = axis.read(np.array([discharge]), choice)
+                expected = np.tensordot(share[0], expected[start[0] : start[0] + share.shape[1]], axes=1)
+            assert np.abs(read - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_a_tiring_muscle_that_moves_is_both():
+    made = simulate(small(**MOVING, **TIRING, **SHAKING), seed=1)
+    assert set(made.recording.auxiliary) == {"force", "movement", "fatigue"}
+    assert np.isfinite(made.recording.signal).all()
+    # At the start nothing has changed yet, at the end velocity is down and the grid is back where it was.
+    moved = simulate(small(**MOVING), seed=1)
+    tired = simulate(small(**TIRING), seed=1)
+    both = simulate(small(**MOVING, **TIRING), seed=1)
+    swing = slice(4096 - 60, 4096 + 60)  # after a whole swing of 2 s
+
+    def gap(one, other, part):
+        signal = one.recording.signal[:, part]
+        return np.linalg.norm(signal - other.recording.signal[:, part]) / np.linalg.norm(signal)
+
+    assert gap(both, moved, slice(0, 100)) < 0.05
+    assert gap(both, tired, swing) < 0.05
+    assert gap(both, moved, swing) > 0.1
+
+
+def test_the_window_holds_the_slowest_fibre_of_a_tired_myopathic_muscle():
+    ill = {"pathology.kind": "myopathic", "pathology.severity": 0.5, **TIRING}
+    made, _ = potentials(**ill)
+    largest = np.abs(made.muaps).max()
+    assert np.abs(made.muaps[..., -1]).max() < 1e-3 * largest
