@@ -12,7 +12,7 @@ import muemg
 
 path = sys.argv[1] if len(sys.argv) > 1 else "intramuscular.png"
 scene = muemg.Scenario.preset("intramuscular-3x40").override(
-    {"recording.duration_s": 7, "muscle.n_units": 10}
+    {"recording.duration_s": 7, "muscle.n_units": 10, "muscle.mean_innervation_number": 30}
 )
 made = muemg.simulate(scene, seed=1)
 print(made)

@@ -122,6 +122,10 @@ class Store:
                 raise DataSetError(
                     f"{path} is in the way: it does not belong to this data set; choose another folder"
                 )
+            if entry is not None:
+                # Gone from disk before it is gone from the manifest: nobody would know it for ours afterwards.
+                with suppress(FileNotFoundError):
+                    path.unlink()
             left.append(draft)
         self._rewrite()
         return left

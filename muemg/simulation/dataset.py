@@ -173,8 +173,13 @@ def _made(
     finished = as_completed(list(jobs), loop=client.loop)
     for future in finished:
         draft = jobs.pop(future)
-        if future.status == "finished":
-            made = future.result()
+        try:
+            state = future.status
+            made = future.result() if state == "finished" else None
+            error = future.exception() if state == "error" else None
+        except OSError:  # the connection, Dask's CommClosedError; what a worker raises comes as `error`
+            state = "lost"
+        if state == "finished" and made is not None:
             future.release()
             theirs = made.pop("versions")
             if theirs != ours:
@@ -184,8 +189,7 @@ def _made(
                     f"the workers do not write to {store.folder}: do they see the same folder?"
                 )
             yield made
-        elif future.status == "error":
-            error = future.exception()
+        elif state == "error" and error is not None:
             if isinstance(error, OSError):
                 raise DataSetError(f"{draft.name}: {error}") from error
             failed.append(f"{draft.name}: {_said(error, memory)}")

@@ -105,8 +105,11 @@ CASES = {
 
 
 @functools.cache
-def value_and_gradient(case):
-    """Of a weighted sum of all potentials, by all parameters in the order of the case; compiled once."""
+def value_and_gradient(case, double=True):
+    """Of a weighted sum of all potentials, by all parameters in the order of the case; compiled once.
+
+    Each precision has its own: what JAX has seen of `weights` in one it does not look at again in the other.
+    """
     model, values = CASES[case]
     weights = np.random.default_rng(0).normal(size=(1, 1, WINDOW["n_samples"]))
 
@@ -154,7 +157,7 @@ def test_derivatives_are_finite_at_corners(corner, double):
     case, changes = CORNERS[corner]
     values = {**CASES[case][1], **changes}
     with jax.enable_x64(double):
-        value, gradient = value_and_gradient(case)(jnp.array(list(values.values())))
+        value, gradient = value_and_gradient(case, double)(jnp.array(list(values.values())))
     assert np.isfinite(value)
     assert value != 0
     for name, slope in zip(values, gradient):

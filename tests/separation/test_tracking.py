@@ -78,7 +78,7 @@ def test_units_are_found_again_where_the_grid_has_moved(shift):
 
 def test_units_that_are_absent_stay_unmatched():
     muaps = potentials(5, 16)
-    tracking = muemg.track(session(muaps[:11], seed=0), session(muaps[5:], seed=1))
+    tracking = muemg.track(session(muaps[:11], seed=0), session(muaps[5:], seed=1), min_confidence=0.9)
     right = {(i, i - 5) for i in range(5, 11)}
     assert pairs(tracking) & right == pairs(tracking)
     assert len(pairs(tracking)) >= 5
@@ -87,7 +87,7 @@ def test_units_that_are_absent_stay_unmatched():
 def test_a_unit_that_pauses_keeps_its_name():
     muaps = potentials(6, 5)
     sessions = [session(muaps[keep], seed=i) for i, keep in enumerate(([0, 1, 2], [0, 2, 3], [1, 2, 3, 4]))]
-    units = muemg.track(*sessions).units
+    units = muemg.track(*sessions, min_confidence=0.9).units
     rows = [tuple(units.row(i)[f"session_{s}"] for s in range(3)) for i in range(units.n_rows)]
     assert rows == [(0, 0, -1), (1, -1, 0), (2, 1, 1), (-1, 2, 2), (-1, -1, 3)]
 
