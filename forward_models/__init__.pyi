@@ -3,11 +3,13 @@ from . import filters as filters
 from . import presets as presets
 from . import units as units
 from ._checks import ForwardModelError as ForwardModelError
+from ._current import AxialCurrent as AxialCurrent
 from .action_potential import ActionPotential as ActionPotential
 from .action_potential import rosenfalck as rosenfalck
 from .action_potential import with_afterpotential as with_afterpotential
 from .conductors import CrossSection as CrossSection
 from .conductors import CylinderConductor as CylinderConductor
+from .conductors import ExtrudedLeadField as ExtrudedLeadField
 from .conductors import LabelledVolume as LabelledVolume
 from .conductors import LeadField as LeadField
 from .conductors import PlacedElectrodes as PlacedElectrodes

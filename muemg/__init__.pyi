@@ -1,4 +1,6 @@
 from . import datasets as datasets
+from . import decoding as decoding
+from . import drive as drive
 from . import metrics as metrics
 from . import muscle as muscle
 from . import neurons as neurons

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from muemg.results import Decomposition
     from muemg.separation import Tracking
 
-__all__ = ["print_comparison", "print_decomposition", "print_tracking", "progress_bar", "wrote"]
+__all__ = [
+    "print_comparison",
+    "print_decomposition",
+    "print_table",
+    "print_tracking",
+    "progress_bar",
+    "wrote",
+]
 
 
 @contextmanager
@@ -81,6 +88,11 @@ def print_tracking(tracking: Tracking) -> None:
         typer.echo(f"  electrodes of session {row['session_b']} against session {row['session_a']}: {moved}")
     if tracking.matches.n_rows:
         _print_table({name: _texts(tracking.matches, name) for name in tracking.matches.columns})
+
+
+def print_table(table: Table) -> None:
+    """All of a table."""
+    _print_table({name: _texts(table, name) for name in table.columns})
 
 
 def _texts(table: Table, name: str) -> list[str]:

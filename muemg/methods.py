@@ -12,7 +12,11 @@ from muemg.results import Decomposition
 
 __all__ = ["METHODS", "decompose"]
 
-METHODS = {"fastica": ("muemg.separation", "FastICA"), "bmiss": ("muemg.inversion", "BMISS")}
+METHODS = {
+    "fastica": ("muemg.separation", "FastICA"),
+    "ckc": ("muemg.separation", "CKC"),
+    "bmiss": ("muemg.inversion", "BMISS"),
+}
 """Module and class of each method; the class takes the parameters and has ``decompose(recording, seed=…)``."""
 
 
@@ -31,7 +35,8 @@ def decompose(
     recording : Recording
         A raw recording: bad channels are excluded, the power line removed and the signal band-passed here.
     method : str
-        ``"fastica"``: convolutive fastICA with joint peel-off (`muemg.separation.FastICA`). ``"bmiss"``: separation
+        ``"fastica"``: convolutive fastICA with joint peel-off (`muemg.separation.FastICA`). ``"ckc"``: convolution
+        kernel compensation, likewise (`muemg.separation.CKC`). ``"bmiss"``: separation
         informed by a forward model (`muemg.inversion.BMISS`), which needs ``conductor``.
     seed : int
         The same seed gives the same result on the same machine.

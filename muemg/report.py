@@ -5,9 +5,7 @@ The page needs no network and no other file, and says how it was made. The same 
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import os
 import platform
 import re
@@ -16,17 +14,15 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib
 import numpy as np
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from muemg import __version__
+from muemg._page import cell, name_cell, number, picture, render
 from muemg.errors import InvalidArgumentError, check_instance
 from muemg.io._atomic import atomic_write
 from muemg.metrics import Comparison, compare
-from muemg.plots import plot_muap, plot_quality, plot_raster, plot_rates, plot_source
+from muemg.plots import plot_anatomy, plot_muap, plot_quality, plot_raster, plot_rates, plot_source
 from muemg.recording import Recording
 from muemg.results import Decomposition, Simulation
 from muemg.spikes import SpikeTrains
@@ -36,9 +32,6 @@ __all__ = ["write_report"]
 # At 96 pixels an inch: the width of the page's column, and that of a phone less its margins.
 _WIDE = 11.0
 _NARROW = 3.7
-# Beyond so many bytes a line drawing may be smaller, and faster to show, as pixels.
-_LARGEST_SVG = 150_000
-_PIXELS_PER_INCH = 192
 
 # Column of the quality table, heading, explanation, factor, digits.
 _MEASURES = (
@@ -54,6 +47,18 @@ _MEASURES = (
     ("cov_isi", "CoV (%)", "coefficient of variation of the inter-spike intervals", 100.0, 1),
     ("rate", "rate (Hz)", "mean discharge rate while active", 1.0, 1),
     ("n_spikes", "spikes", "number of discharges", 1.0, 0),
+)
+
+# Parameter of the anatomy, heading, explanation, factor, digits; after each value its 95 % interval.
+_PLACES = (
+    ("depth", "depth (mm)", "of the territory's centre below the skin", 1e3, 1),
+    ("lateral", "lateral (mm)", "position across the fibres, along the skin", 1e3, 1),
+    ("zone", "innervation zone (mm)", "position of the end-plates along the fibres", 1e3, 1),
+    ("velocity", "velocity (m/s)", "mean conduction velocity of the fibres", 1.0, 2),
+    ("distal_length", "distal (mm)", "from the end-plates to the fibres' distal ends", 1e3, 0),
+    ("proximal_length", "proximal (mm)", "from the end-plates to the fibres' proximal ends", 1e3, 0),
+    ("radius", "radius (mm)", "of the territory", 1e3, 1),
+    ("unexplained", "unexplained (%)", "share of the action potential that the model leaves", 100.0, 1),
 )
 
 # Columns that a phone has no room for.
@@ -133,15 +138,14 @@ def _page(
     title: str,
     progress: Callable[[float, str], object],
 ) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(resources.files("muemg").joinpath("report.html").read_text("utf-8"))
     muscle = "" if recording is None else str(recording.metadata.get("muscle", ""))
     tables = [_quality_table(decomposition, comparison)] if len(decomposition) else []
+    if decomposition.anatomy is not None and "depth" in decomposition.anatomy:
+        tables.append(_anatomy_table(decomposition))
     if comparison is not None:
         tables.append(_comparison_table(comparison))
-    return template.render(
+    return render(
+        resources.files("muemg") / "report.html",
         title=title or (f"Motor units of {muscle}" if muscle else "Motor units"),
         subtitle=_subtitle(decomposition, recording),
         headline=list(_headline(decomposition, recording, comparison)),
@@ -152,7 +156,6 @@ def _page(
         units=list(_units(decomposition, recording, progress)),
         provenance=_provenance(decomposition, recording, comparison),
         roomy=_ROOMY,
-        version=__version__,
     )
 
 
@@ -216,8 +219,16 @@ def _overview(decomposition: Decomposition, recording: Recording | None) -> list
             lambda width: plot_quality(decomposition, width=width),
         ),
     ]
+    if decomposition.anatomy is not None and "depth" in decomposition.anatomy:
+        drawn.append(
+            (
+                "Where the motor units lie",
+                "Estimated through the forward model; thin lines are 95 % intervals. The table below has the numbers.",
+                lambda width: plot_anatomy(decomposition, recording, width=width),
+            )
+        )
     return [
-        {"heading": heading, "text": text, "wide": _picture(draw(_WIDE)), "narrow": _picture(draw(_NARROW))}
+        {"heading": heading, "text": text, "wide": picture(draw(_WIDE)), "narrow": picture(draw(_NARROW))}
         for heading, text, draw in drawn
     ]
 
@@ -234,13 +245,13 @@ def _units(
         yield {
             "name": str(unit),
             "facts": [
-                f"{heading.split(' (')[0]} {_number(row[column] * factor, digits)}{_unit_of(heading)}"
+                f"{heading.split(' (')[0]} {number(row[column] * factor, digits)}{_unit_of(heading)}"
                 for column, heading, _, factor, digits in _MEASURES
                 if column in row and column != "sil_linear"
             ],
             "doubt": "" if row.get("accepted", True) else str(row.get("verdict", "not accepted")),
-            "source": _picture(plot_source(decomposition, index, width=_NARROW)),
-            "muap": _picture(plot_muap(decomposition, index, electrodes, width=_NARROW)) if has_muaps else "",
+            "source": picture(plot_source(decomposition, index, width=_NARROW)),
+            "muap": picture(plot_muap(decomposition, index, electrodes, width=_NARROW)) if has_muaps else "",
         }
     progress(1.0, "drawn")
 
@@ -253,19 +264,6 @@ def _unit_of(heading: str) -> str:
 # ------------------------------------------------------------------ tables
 
 
-def _number(value: float, digits: int) -> str:
-    return "–" if not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def _cell(value: float, digits: int) -> dict[str, Any]:
-    """A number as it is shown, and as it is sorted."""
-    return {"text": _number(value, digits), "key": float(value) if np.isfinite(value) else ""}
-
-
-def _name(value: object) -> dict[str, Any]:
-    return {"text": str(value), "key": value if isinstance(value, int | float) else str(value)}
-
-
 def _quality_table(decomposition: Decomposition, comparison: Comparison | None) -> dict[str, Any]:
     quality, spikes = decomposition.quality, decomposition.spikes
     measures = [measure for measure in _MEASURES if measure[0] in quality]
@@ -275,16 +273,39 @@ def _quality_table(decomposition: Decomposition, comparison: Comparison | None) 
         columns.append(("agreement", "rate of agreement with the matching reference unit"))
     rows = []
     for index, unit in enumerate(spikes.unit_ids):
-        row = [_name(unit)]
-        row += [
-            _cell(float(quality[name][index]) * factor, digits) for name, _, _, factor, digits in measures
-        ]
-        row.append(_cell(spikes.times(index)[0] if len(spikes[index]) else np.nan, 2))
+        row = [name_cell(unit)]
+        row += [cell(float(quality[name][index]) * factor, digits) for name, _, _, factor, digits in measures]
+        row.append(cell(spikes.times(index)[0] if len(spikes[index]) else np.nan, 2))
         if comparison is not None:
             matched = comparison.found["matched"][index]
-            row.append(_cell(comparison.found["rate_of_agreement"][index] if matched else np.nan, 3))
+            row.append(cell(comparison.found["rate_of_agreement"][index] if matched else np.nan, 3))
         rows.append(row)
     return {"id": "quality", "heading": "Quality of each unit", "text": "", "columns": columns, "rows": rows}
+
+
+def _anatomy_table(decomposition: Decomposition) -> dict[str, Any]:
+    anatomy = decomposition.anatomy
+    shown = [place for place in _PLACES if anatomy is not None and place[0] in anatomy]
+    rows = []
+    for index, unit in enumerate(decomposition.spikes.unit_ids):
+        row = [name_cell(unit)]
+        known = {} if anatomy is None else anatomy.row(index)
+        for name, _, _, factor, digits in shown:
+            value = cell(float(known[name]) * factor, digits)
+            if f"{name}_low" in known:
+                low, high = (
+                    number(float(known[f"{name}_{end}"]) * factor, digits) for end in ("low", "high")
+                )
+                value = value | {"text": f"{value['text']} ({low} to {high})"}
+            row.append(value)
+        rows.append(row)
+    return {
+        "id": "anatomy",
+        "heading": "Anatomy of each unit",
+        "text": "In brackets 95 % intervals.",
+        "columns": [("unit", "name of the unit"), *((heading, said) for _, heading, said, _, _ in shown)],
+        "rows": rows,
+    }
 
 
 def _comparison_table(comparison: Comparison) -> dict[str, Any]:
@@ -300,10 +321,10 @@ def _comparison_table(comparison: Comparison) -> dict[str, Any]:
     rows = []
     for index in range(comparison.truth.n_rows):
         unit = comparison.truth.row(index)
-        scores = [_cell(unit[name], 3) for name in ("rate_of_agreement", "precision", "recall")]
-        match = _name(unit["match"]) if unit["matched"] else {"text": "missed", "key": ""}
-        delay = _cell(unit["delay"] * 1e3, 1)
-        rows.append([_name(unit["unit"]), match, *scores, delay, _cell(unit["n_spikes"], 0)])
+        scores = [cell(unit[name], 3) for name in ("rate_of_agreement", "precision", "recall")]
+        match = name_cell(unit["match"]) if unit["matched"] else {"text": "missed", "key": ""}
+        delay = cell(unit["delay"] * 1e3, 1)
+        rows.append([name_cell(unit["unit"]), match, *scores, delay, cell(unit["n_spikes"], 0)])
     settings = comparison.settings
     text = (
         f"Discharges match within ±{settings['tolerance'] * 1e3:g} ms once the delay of a unit is taken out; "
@@ -349,26 +370,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
         else:
             text = f"{value:.6g}" if isinstance(value, float) else str(value)
             yield f"{prefix}{name}", text if len(text) <= 400 else text[:400] + " …"
-
-
-# ------------------------------------------------------------------ pictures
-
-
-def _picture(figure: Figure) -> Markup:
-    """A figure as a data URI: line drawing, or pixels where that is smaller."""
-    kind, content = "svg+xml", _svg(figure)
-    if len(content) > _LARGEST_SVG:
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=_PIXELS_PER_INCH, metadata={"Software": None})
-        if len(stream.getvalue()) < len(content):
-            kind, content = "png", stream.getvalue()
-    return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")
-
-
-def _svg(figure: Figure) -> bytes:
-    """The figure as SVG; two decimals of a point are finer than any screen."""
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "muemg", "svg.fonttype": "path"}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    short = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), stream.getvalue())
-    return short.encode()

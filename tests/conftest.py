@@ -6,6 +6,7 @@ from typing import NamedTuple
 # Workers that test side by side share the cores: one thread each, before anything starts a thread pool.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np

@@ -20,7 +20,7 @@ PACKAGES = ("muemg", "forward_models")
 
 # Downwards only; the modules of one floor do not see each other, except the foundation, which is one whole.
 FLOORS = (
-    {"errors", "_table", "recording", "spikes", "results"},
+    {"errors", "_table", "_workers", "recording", "spikes", "results"},
     {"io", "datasets", "preprocessing", "metrics", "muscle", "neurons"},
     {"separation", "simulation"},
     {"inversion"},
@@ -28,7 +28,9 @@ FLOORS = (
     {"drive"},
     {"decoding"},
     {"plots"},
+    {"_page"},
     {"report", "_terminal"},
+    {"benchmark"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

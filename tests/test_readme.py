@@ -13,8 +13,9 @@ from muemg.cli import app
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST_SCREEN = 24  # lines
-# Those of the simulator have a test of their own, which looks at their pictures too.
+# Those of the simulator have a test of their own, which looks at their pictures too; so has that of the benchmark.
 DRAWN = {f"simulate_{name}.py" for name in ("isometric", "dynamic", "disease", "intramuscular")}
+DRAWN |= {"benchmark_own_method.py"}
 EXAMPLES = sorted({path.name for path in (ROOT / "examples").glob("*.py")} - DRAWN)
 
 

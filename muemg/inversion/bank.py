@@ -21,11 +21,15 @@ from scipy.stats import qmc
 
 from muemg.inversion.parameters import INDEX
 from muemg.inversion.unit_model import UnitModel
+from muemg.separation._threads import in_pieces
 
-__all__ = ["Bank", "windows"]
+__all__ = ["Bank", "cut", "windows"]
 
 _BASIS = 128  # dimensions in which MUAPs are compared
+_OF_PLACE = ("lateral", "depth", "zone", "radius")
+_OF_WAVE = ("distal_length", "proximal_length", "velocity")
 _BLOCK = 512
+_SHARING = 8  # members in a row of one velocity and lengths: their current is computed once
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +57,18 @@ class Bank:
     covariance: np.ndarray
 
     @classmethod
-    def make(cls, model: UnitModel, size: int, n_delays: int, *, seed: int) -> Bank:
+    def make(cls, model: UnitModel, size: int, n_delays: int, spacing: int = 1, *, seed: int) -> Bank:
         """A bank of `size` members (a power of two fills the ranges best) for filters of `n_delays` taps."""
         unbounded = model.ranges.unbounded(quasi_random(model, size, seed))
         responses, coordinates = [], []
         basis = np.zeros((0, 0), dtype=np.float32)
         for start in range(0, size, _BLOCK):
-            muaps = model.muaps(unbounded[start : start + _BLOCK])
-            responses.append(windows(muaps, n_delays)[0])
+            muaps = model.muaps_of_groups(unbounded[start : start + _BLOCK], _SHARING)
+            responses.append(windows(muaps, n_delays, spacing)[0])
             flat = muaps.reshape(len(muaps), -1)
             flat /= np.linalg.norm(flat, axis=1, keepdims=True)
             if not basis.size:
-                basis = np.linalg.svd(flat, full_matrices=False)[2][:_BASIS].T.copy()
+                basis = _principal(flat, _BASIS)
             coordinates.append(flat @ basis)
         extended, inside = _unit(np.concatenate(responses)), _unit(np.concatenate(coordinates))
         covariance = (extended.T @ extended).astype(np.float64)
@@ -77,11 +81,12 @@ class Bank:
     def loaded_whitening(self, covariance: np.ndarray, loading: float, floor: float) -> np.ndarray:
         """L⁻¹ with L Lᵀ = C_x̃ + λ C_bank + floor · I, for a λ relative to the power of the recording."""
         power = np.trace(covariance) / len(covariance)
-        loaded = covariance + loading * power * self.covariance
+        loaded = (covariance + loading * power * self.covariance).astype(np.float32)
         loaded[np.diag_indices(len(loaded))] += floor
+        # What C_bank adds makes single precision enough, at half the time.
         factor = scipy.linalg.cholesky(loaded, lower=True, overwrite_a=True, check_finite=False)
-        inverse, _ = scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
-        return np.ascontiguousarray(inverse, np.float32)
+        inverse, _ = scipy.linalg.lapack.strtri(factor, lower=1, overwrite_c=1)
+        return np.ascontiguousarray(inverse)
 
     def outputs(self, whitening: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Filter outputs of all members on some extended observations, and their skewness.
@@ -101,12 +106,16 @@ class Bank:
         whitened = whitening @ observed.T
         outputs = np.empty((len(self), len(observed)), dtype=np.float32)
         skewness = np.empty(len(self))
-        for start in range(0, len(self), _BLOCK):
+
+        def score(start: int) -> None:
             block = slice(start, start + _BLOCK)
             source = np.matmul(self.responses[block] @ whitening.T, whitened, out=outputs[block])
-            power = np.einsum("ij,ij->i", source, source) / source.shape[1]
-            skewness[block] = np.einsum("ij,ij,ij->i", source, source, source) / source.shape[1] / power**1.5
-            source /= np.linalg.norm(source, axis=1, keepdims=True)
+            square = source * source
+            power = square.mean(axis=1)
+            skewness[block] = np.einsum("ij,ij->i", square, source) / source.shape[1] / power**1.5
+            source /= np.sqrt(power * source.shape[1])[:, None]
+
+        in_pieces(score, range(0, len(self), _BLOCK))
         return outputs, skewness
 
     def nearest(
@@ -145,11 +154,12 @@ class Bank:
 
 def quasi_random(model: UnitModel, size: int, seed: int) -> np.ndarray:
     """Sobol points θ in SI units: shallow units twice as dense as deep ones, scatters at their usual values."""
-    names = ("lateral", "depth", "zone", "distal_length", "proximal_length", "velocity", "radius")
-    share = qmc.Sobol(len(names), seed=seed).random(size)
     ranges = model.ranges
     theta = np.tile((ranges.low + ranges.high) / 2, (size, 1))
-    for column, name in enumerate(names):
+    placed = qmc.Sobol(len(_OF_PLACE), seed=seed).random(size)
+    waves = qmc.Sobol(len(_OF_WAVE), seed=seed + 1).random(-(-size // _SHARING))
+    share = np.hstack([placed, np.repeat(waves, _SHARING, axis=0)[:size]])
+    for column, name in enumerate(_OF_PLACE + _OF_WAVE):
         i = INDEX[name]
         values = share[:, column]
         if name == "depth":
@@ -165,17 +175,30 @@ def quasi_random(model: UnitModel, size: int, seed: int) -> np.ndarray:
     return theta
 
 
-def windows(muaps: np.ndarray, n_delays: int) -> tuple[np.ndarray, np.ndarray]:
-    """Extended response of each MUAP in the `n_delays` samples of most energy, and the last of these samples.
+def windows(muaps: np.ndarray, n_delays: int, spacing: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Extended response of each MUAP in the window of most energy, and the last sample of that window.
 
-    Entry r·C + c of x̃(t) is x_c(t − R + 1 + r): oldest sample first.
+    Entry r·C + c of x̃(t) is x_c(t − (R − 1 − r)·spacing): oldest sample first.
     """
+    span = (n_delays - 1) * spacing + 1
     energy = np.cumsum(np.einsum("ucl,ucl->ul", muaps, muaps), axis=1)
-    held = energy[:, n_delays:] - energy[:, :-n_delays]
-    last = held.argmax(axis=1) + n_delays
-    samples = last[:, None] - np.arange(n_delays)[::-1]
+    last = (energy[:, span:] - energy[:, :-span]).argmax(axis=1) + span
+    return cut(muaps, last, n_delays, spacing), last
+
+
+def cut(muaps: np.ndarray, last: np.ndarray, n_delays: int, spacing: int) -> np.ndarray:
+    """Extended response of each MUAP in the window that ends at `last`, shape (n_units, R·C)."""
+    samples = last[:, None] - spacing * np.arange(n_delays)[::-1]
     picked = np.take_along_axis(muaps, samples[:, None, :], axis=2)
-    return np.ascontiguousarray(picked.transpose(0, 2, 1).reshape(len(muaps), -1), np.float32), last
+    return np.ascontiguousarray(picked.transpose(0, 2, 1).reshape(len(muaps), -1), np.float32)
+
+
+def _principal(rows: np.ndarray, most: int) -> np.ndarray:
+    """Orthonormal columns that hold most of the energy of these rows, through their small Gram matrix."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = values > values[-1] * 1e-6
+    columns = rows.T @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return np.ascontiguousarray(columns[:, ::-1][:, :most])
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -17,11 +17,7 @@ import numpy as np
 
 from muemg.metrics.quality import silhouette_of_heights, source_peaks
 
-__all__ = ["held_out", "most_unexplained", "share_to_trust", "unexplained_share"]
-
-
-# Energy that the model may leave of a unit's potential: in any case, and relative to the median of the units.
-_TOLERATED, _TIMES_MEDIAN = 0.12, 3.0
+__all__ = ["held_out", "share_to_trust", "unexplained_share"]
 
 
 def share_to_trust(departures: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -36,16 +32,6 @@ def share_to_trust(departures: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """
     energy = np.einsum("ij,ij->i", departures, departures).astype(np.float64)
     return np.clip(1 - noise / np.maximum(energy, 1e-12), 0.0, 1.0)
-
-
-def most_unexplained(shares: np.ndarray) -> float:
-    """Share of a potential's energy above which it is taken for no motor unit of this model.
-
-    Two units in one train, or a fragment, look like no single territory. How much the model leaves of a true
-    unit depends on how well the conductor is known, so the others say: three times their median, and 12 %
-    at least.
-    """
-    return max(_TOLERATED, _TIMES_MEDIAN * float(np.median(shares))) if len(shares) else _TOLERATED
 
 
 def unexplained_share(

@@ -1,29 +1,33 @@
 """Parameters of motor units from their MUAPs: weighted Gauss–Newton with damping (Levenberg–Marquardt).
 
-Of each unit the MUAP h is modelled as g · H(θ, τ): gain g, parameters θ, latency τ. With the derivatives J of g · H by
-(u, τ, g), u the unbounded coordinates of θ, one step solves
+The MUAP h of a unit, a mean over n discharges, is modelled as g · H(θ, τ): gain g, parameters θ, latency τ. In the
+metric of its noise (`noise`), with the derivatives J of g · H by (u, τ, g), u the unbounded coordinates of θ, one
+step solves
 
-    (JᵀJ / s² + P + μ D) δ = Jᵀ r / s² − P (u − u₀),      r = h − g H,   D = diag(JᵀJ / s² + P),
+    (n JᵀJ + P + μ D) δ = n Jᵀ r − P (u − u₀),      r = h − g H,   D = diag(n JᵀJ + P),
 
-s² the mean square of what no parameter explains, P the inverse covariance of a weak prior. All units of a batch step
-together: the forward model is the cost, and it is fastest on many.
+P the inverse covariance of a weak prior. All units of a batch step together: the forward model is the cost, and
+it is fastest on many.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from muemg.inversion.bank import Bank
+from muemg.inversion.noise import Noise
 from muemg.inversion.parameters import INDEX, PARAMETERS
 from muemg.inversion.unit_model import UnitModel
 
-__all__ = ["Fit", "fit_parameters"]
+__all__ = ["Fit", "fit_parameters", "prior"]
 
 # Standard deviation of the prior in unbounded coordinates: that of a flat density over the range is π/√3.
 _WIDE, _NARROW = 1.8, 1.0
-_CLOSEST = 0.05  # relative error of the model that is assumed at least
+_LENGTHS = np.linspace(-1.8, 1.2, 9)  # unbounded coordinates: 30 to 74 mm
+_LONGEST_STEP = 1.5  # unbounded coordinates, samples of latency
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +44,6 @@ class Fit:
         g · H.
     cosine : ndarray, shape (n_units,)
         Between the MUAP given and the model's.
-    jacobian : ndarray of float32, shape (n_parameters + 2, n_units, n_channels, n_lags)
-        Of g · H by (u, τ in samples, g).
     """
 
     unbounded: np.ndarray
@@ -49,7 +51,6 @@ class Fit:
     gain: np.ndarray
     muaps: np.ndarray
     cosine: np.ndarray
-    jacobian: np.ndarray
 
 
 def prior(model: UnitModel) -> tuple[np.ndarray, np.ndarray]:
@@ -66,108 +67,142 @@ def fit_parameters(
     model: UnitModel,
     bank: Bank,
     muaps: np.ndarray,
+    noise: Noise,
+    n_spikes: np.ndarray,
     *,
-    start: Fit | None = None,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
     n_starts: int = 2,
     n_iterations: int = 10,
+    other_lengths: bool = False,
 ) -> Fit:
-    """Fit θ, latency and gain to each MUAP, from the bank's most similar members or from an earlier fit.
+    """Fit θ, latency and gain to each MUAP, from the bank's most similar members or from known parameters.
 
     Parameters
     ----------
     model : UnitModel
     bank : Bank
     muaps : ndarray, shape (n_units, n_channels, n_lags)
-        Band-passed as the model's, in any unit.
-    start : Fit, optional
-        Where to start instead of the bank.
+        Band-passed as the model's, in the unit of the signal that `noise` was made of.
+    noise : Noise
+    n_spikes : ndarray, shape (n_units,)
+        Discharges that each MUAP is a mean of.
+    start : pair of ndarray, optional
+        θ in unbounded coordinates and latency in seconds where to start instead of at the bank.
     n_starts : int
         Members of the bank to start from; the best end is kept.
     n_iterations : int
         Gauss–Newton steps.
+    other_lengths : bool
+        Whether other half lengths are tried first. It takes a potential that stands well out of the noise.
     """
     n_units = len(muaps)
     if start is not None:
-        unbounded, latency, repeats = start.unbounded, start.latency, 1
+        (unbounded, latency), repeats = start, 1
     else:
         members, shifts, _ = bank.nearest(muaps, n_starts)
         unbounded, repeats = bank.unbounded[members.ravel()], n_starts
         latency = shifts.ravel() / model.sampling_rate
-    ends = _descend(model, np.repeat(muaps, repeats, axis=0), unbounded, latency, n_iterations)
-    best = np.argmax(ends.cosine.reshape(n_units, repeats), axis=1) + repeats * np.arange(n_units)
-    return Fit(
-        ends.unbounded[best],
-        ends.latency[best],
-        ends.gain[best],
-        ends.muaps[best],
-        ends.cosine[best],
-        ends.jacobian[:, best],
-    )
+    target = noise.whiten(np.asarray(muaps, dtype=np.float32))
+    weight = np.repeat(np.maximum(n_spikes, 1).astype(np.float64), repeats)
+    targets = np.repeat(target, repeats, axis=0)
+    ends = _descend(model, noise, targets, weight, unbounded, latency, n_iterations, other_lengths)
+    best = np.argmin(ends.cost.reshape(n_units, repeats), axis=1) + repeats * np.arange(n_units)
+    fitted = ends.gain[best, None, None].astype(np.float32) * ends.muaps[best]
+    product = np.einsum("ucl,ucl->u", fitted, muaps)
+    lengths = np.linalg.norm(fitted, axis=(1, 2)) * np.linalg.norm(muaps, axis=(1, 2))
+    cosine = product / np.maximum(lengths, 1e-30)
+    return Fit(ends.unbounded[best], ends.latency[best], ends.gain[best], fitted, cosine)
+
+
+@dataclass(eq=False)
+class _State:
+    """Where each descent stands, and the best it has seen."""
+
+    unbounded: np.ndarray
+    latency: np.ndarray
+    gain: np.ndarray
+    cost: np.ndarray
+    muaps: np.ndarray
+    jacobian: np.ndarray  # empty where no step follows
+
+    def take(self, other: _State, better: np.ndarray) -> None:
+        """The other's descents where they are better."""
+        for name in ("unbounded", "latency", "gain", "cost", "muaps"):
+            getattr(self, name)[better] = getattr(other, name)[better]
+        if other.jacobian.size:
+            self.jacobian[:, better] = other.jacobian[:, better]
 
 
 def _descend(
-    model: UnitModel, muaps: np.ndarray, unbounded: np.ndarray, latency: np.ndarray, n_iterations: int
-) -> Fit:
-    target = muaps.reshape(len(muaps), -1).astype(np.float64)
-    size = np.linalg.norm(target, axis=1)
-    target /= np.where(size > 0, size, 1)[:, None]
+    model: UnitModel,
+    noise: Noise,
+    target: np.ndarray,
+    weight: np.ndarray,
+    unbounded: np.ndarray,
+    latency: np.ndarray,
+    n_iterations: int,
+    other_lengths: bool,
+) -> _State:
     centre, deviation = prior(model)
-    n = len(centre)
     precision = np.concatenate([deviation**-2.0, [1e-4, 0.0]])
+    flat = target.reshape(len(target), -1)
+
+    def at(u: np.ndarray, t: np.ndarray, *, last: bool) -> _State:
+        muaps, jacobian = (model.muaps(u, t), np.zeros(0)) if last else model.derivatives(u, t)
+        seen = noise.whiten(muaps).reshape(flat.shape)
+        power = np.einsum("ij,ij->i", seen, seen).astype(np.float64)
+        gain = np.maximum(np.einsum("ij,ij->i", seen, flat) / np.maximum(power, 1e-300), 1e-12 / power**0.5)
+        left = flat - gain[:, None] * seen
+        cost = weight * np.einsum("ij,ij->i", left, left) + (precision[:-2] * (u - centre) ** 2).sum(axis=1)
+        return _State(u, t, gain, np.where(np.isfinite(cost), cost, np.inf), muaps, jacobian)
+
+    u, t = unbounded.astype(np.float64), latency.astype(np.float64)
+    if other_lengths:
+        u = _other_lengths(lambda u: at(u, t, last=True).cost, u)
+    best = at(u, t.copy(), last=n_iterations == 0)
     damping = np.full(len(target), 0.1)
-    u, t = unbounded.astype(np.float64).copy(), latency.astype(np.float64).copy()
-    kept: tuple[np.ndarray, ...] = ()
-    cost = np.full(len(target), np.inf)
-    for _ in range(n_iterations + 1):
-        h, jacobian = _at(model, u, t)
-        gain = np.maximum(np.einsum("ij,ij->i", h, target) / np.einsum("ij,ij->i", h, h), 0)
-        left = target - gain[:, None] * h
-        mismatch = np.maximum(np.einsum("ij,ij->i", left, left), _CLOSEST**2)
-        # Few of the samples are independent: a mean square per some twenty of them.
-        weight = 200 / mismatch if not kept else kept[5]
-        away = np.concatenate([u - centre, np.zeros((len(u), 2))], axis=1)
-        new = weight * np.einsum("ij,ij->i", left, left) + (precision * away**2).sum(axis=1)
-        new = np.where(np.isfinite(new), new, np.inf)
-        better = new < cost
-        if not kept:
-            kept = (u, t, gain, h, jacobian, weight, left)
-        else:
-            kept = tuple(_choose(better, a, b) for a, b in zip((u, t, gain, h, jacobian, weight, left), kept))
-        cost = np.where(better, new, cost)
+    for iteration in range(n_iterations):
+        move = _step(noise, best, flat, weight, precision, centre, damping)
+        u, t = best.unbounded + move[:, :-2], best.latency + move[:, -2] / model.sampling_rate
+        tried = at(u, t, last=iteration == n_iterations - 1)
+        better = tried.cost < best.cost
         damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-5, 1e4)
-        u, t, gain, h, jacobian, weight, left = kept
-        full = np.concatenate([gain[None, :, None] * jacobian, h[None]], axis=0)
-        normal = np.einsum("aij,bij->iab", full, full) * weight[:, None, None]
-        normal += np.diag(precision)
-        away = np.concatenate([u - centre, np.zeros((len(u), 2))], axis=1)
-        slope = np.einsum("aij,ij->ia", full, left) * weight[:, None] - precision * away
-        diagonal = np.einsum("iaa->ia", normal)
-        damped = normal + damping[:, None, None] * np.einsum("ia,ab->iab", diagonal, np.eye(n + 2))
-        move = np.clip(np.linalg.solve(damped, slope[..., None])[..., 0], -1.5, 1.5)
-        u = kept[0] + move[:, :n]
-        t = kept[1] + move[:, n] / model.sampling_rate
-    u, t, gain, h, jacobian, weight, left = kept
-    cosine = np.einsum("ij,ij->i", h, target) / np.linalg.norm(h, axis=1)
-    shape = (-1, *muaps.shape[1:])
-    full = np.concatenate([gain[None, :, None] * jacobian, h[None]], axis=0) * size[None, :, None]
-    return Fit(
-        u,
-        t,
-        gain * size,
-        (gain * size)[:, None, None] * h.reshape(shape),
-        cosine,
-        full.reshape(n + 2, *shape).astype(np.float32),
-    )
+        best.take(tried, better)
+    return best
 
 
-def _choose(better: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    axis = 1 if new.ndim == 3 else 0  # of the Jacobian the units are the second axis
-    shape = [1] * new.ndim
-    shape[axis] = -1
-    return np.where(better.reshape(shape), new, old)
+def _other_lengths(cost: Callable[[np.ndarray], np.ndarray], unbounded: np.ndarray) -> np.ndarray:
+    """The best of a few half lengths on either side: an end effect is seen only from where it nearly fits."""
+    best = unbounded.copy()
+    for name in ("distal_length", "proximal_length"):
+        lowest = cost(best)
+        for length in _LENGTHS:
+            tried = best.copy()
+            tried[:, INDEX[name]] = length
+            of_tried = cost(tried)
+            better = of_tried < lowest
+            best[better], lowest = tried[better], np.minimum(of_tried, lowest)
+    return best
 
 
-def _at(model: UnitModel, u: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    h, jacobian = model.derivatives(u, t)
-    # Scaled to length 1 at the outset only: a scale that moved with θ would be another model.
-    return h.reshape(len(h), -1), jacobian.reshape(len(jacobian), len(h), -1)
+def _step(
+    noise: Noise,
+    state: _State,
+    flat: np.ndarray,
+    weight: np.ndarray,
+    precision: np.ndarray,
+    centre: np.ndarray,
+    damping: np.ndarray,
+) -> np.ndarray:
+    seen = noise.whiten(state.muaps).reshape(flat.shape)
+    tangents = noise.whiten(state.jacobian).reshape(len(state.jacobian), *flat.shape).transpose(1, 0, 2)
+    gain = state.gain[:, None].astype(np.float32)
+    # The gain moves by a share of itself, so that the normal matrix is not lopsided.
+    full = np.concatenate([gain[:, :, None] * tangents, (gain * seen)[:, None]], axis=1)
+    left = flat - gain * seen
+    away = np.concatenate([state.unbounded - centre, np.zeros((len(flat), 2))], axis=1)
+    normal = (full @ full.transpose(0, 2, 1)).astype(np.float64) * weight[:, None, None] + np.diag(precision)
+    slope = (full @ left[:, :, None])[:, :, 0] * weight[:, None] - precision * away
+    diagonal = np.einsum("iaa->ia", normal)
+    normal += (damping[:, None] * diagonal)[:, :, None] * np.eye(len(precision))
+    return np.clip(np.linalg.solve(normal, slope[:, :, None])[:, :, 0], -_LONGEST_STEP, _LONGEST_STEP)

@@ -18,6 +18,7 @@ import numpy as np
 
 from muemg._table import Table
 from muemg.inversion.gauss_newton import Fit, prior
+from muemg.inversion.noise import Noise
 from muemg.inversion.parameters import PARAMETERS
 from muemg.inversion.unit_model import UnitModel
 
@@ -29,18 +30,18 @@ _FACTOR = 1.5
 _LEAST = {
     "lateral": 0.15e-3,
     "depth": 0.3e-3,
-    "zone": 0.25e-3,
+    "zone": 0.18e-3,
     "distal_length": 1.0e-3,
     "proximal_length": 1.0e-3,
     "velocity": 0.03,
-    "radius": 0.3e-3,
+    "radius": 1.0e-3,
     "plate_scatter": 0.3e-3,
     "end_scatter": 0.5e-3,
     "zone_tilt": 0.1,
 }
 
 
-def standard_deviations(model: UnitModel, fit: Fit, muaps: np.ndarray) -> np.ndarray:
+def standard_deviations(model: UnitModel, fit: Fit, muaps: np.ndarray, noise: Noise) -> np.ndarray:
     """Standard deviations of the unbounded coordinates, shape (n_units, n_parameters).
 
     Parameters
@@ -49,18 +50,21 @@ def standard_deviations(model: UnitModel, fit: Fit, muaps: np.ndarray) -> np.nda
     fit : Fit
     muaps : ndarray, shape (n_units, n_channels, n_lags)
         What was fitted.
+    noise : Noise
+        The metric it was fitted in.
     """
     _, deviation = prior(model)
     n = len(deviation)
     precision = np.diag(np.concatenate([deviation**-2.0, [1e-4, 0.0]]))
     result = np.empty((len(muaps), n))
+    shapes, derivatives = model.derivatives(fit.unbounded, fit.latency)
     for i, (muap, fitted) in enumerate(zip(muaps, fit.muaps)):
-        left = (muap - fitted).astype(np.float64)
+        left = noise.whiten(muap - fitted).astype(np.float64)
         power = max(float(np.mean(left**2)), 1e-30)
         space = left @ left.T / left.shape[1] / power
-        jacobian = fit.jacobian[:, i].astype(np.float64)
-        # Gain in its own unit, so that the matrix is not lopsided.
-        jacobian[-1] *= fit.gain[i]
+        # The gain moves by a share of itself, so that the matrix is not lopsided.
+        jacobian = fit.gain[i] * np.concatenate([derivatives[:, i], shapes[i : i + 1]])
+        jacobian = noise.whiten(jacobian.astype(np.float32)).astype(np.float64)
         flat = jacobian.reshape(n + 2, -1)
         spread = np.einsum("cd,adl->acl", space, jacobian)
         spread = np.einsum("acl,lm->acm", spread, _in_time(left)).reshape(n + 2, -1)
@@ -81,7 +85,7 @@ def _in_time(left: np.ndarray) -> np.ndarray:
     return correlation[np.abs(lag[:, None] - lag[None])]
 
 
-def anatomy(model: UnitModel, fit: Fit, muaps: np.ndarray) -> Table:
+def anatomy(model: UnitModel, fit: Fit, muaps: np.ndarray, noise: Noise) -> Table:
     """Anatomy of every unit with 95 % intervals, one row each.
 
     Columns: per parameter ``name``, ``name_low``, ``name_high`` in SI units; ``x`` and ``y`` of the territory's centre
@@ -89,7 +93,7 @@ def anatomy(model: UnitModel, fit: Fit, muaps: np.ndarray) -> Table:
     ``cosine`` between the MUAP and the model's.
     """
     centre = np.asarray(model.ranges.physical(fit.unbounded), dtype=np.float64)
-    deviation = standard_deviations(model, fit, muaps)
+    deviation = standard_deviations(model, fit, muaps, noise)
     span = model.ranges.high - model.ranges.low
     share = (centre - model.ranges.low) / span
     # dp/du, for the change from the unbounded scale

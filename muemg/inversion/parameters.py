@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -129,8 +130,7 @@ other says only when in its window the discharge is."""
 INDEX = {parameter.name: i for i, parameter in enumerate(PARAMETERS)}
 
 
-@dataclass(frozen=True, eq=False)
-class Ranges:
+class Ranges(eqx.Module):
     """Lower and upper bounds of θ for one array and conductor.
 
     Parameters
@@ -143,11 +143,11 @@ class Ranges:
     high: np.ndarray
 
     @classmethod
-    def around(cls, lateral: np.ndarray, z: np.ndarray, cover: float) -> Ranges:
+    def around(cls, lateral: np.ndarray, z: np.ndarray, cover: ArrayLike) -> Ranges:
         """Ranges for electrodes at these places across and along the fibres, under `cover` metres of fat and skin."""
         low = np.array([parameter.low for parameter in PARAMETERS])
         high = np.array([parameter.high for parameter in PARAMETERS])
-        for name, values in (("lateral", lateral), ("zone", z), ("depth", np.array([cover]))):
+        for name, values in (("lateral", lateral), ("zone", z), ("depth", np.atleast_1d(np.asarray(cover)))):
             low[INDEX[name]] += values.min()
             high[INDEX[name]] += values.max()
         return cls(low, high)

@@ -7,8 +7,7 @@ on the cylinder arc length and distance to the outer surface.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,28 +19,30 @@ from muemg.errors import InvalidArgumentError
 __all__ = ["Skin"]
 
 
-@dataclass(frozen=True, eq=False)
-class Skin:
+class Skin(eqx.Module):
     """The outline of the skin across the fibres, where the electrodes are.
 
     Parameters
     ----------
     lateral : ndarray, shape (n_channels,)
         Coordinate of every electrode along the outline in metres.
-    cover : float
+    cover : ndarray, scalar
         Fat and skin above the muscle in metres.
     radius : float
         Of a circular outline about the origin in metres; infinite for the plane.
     outline : ndarray, shape (n_points, 2), optional
         (x, y) of an outline of any shape, with `along` its coordinate.
     along : ndarray, shape (n_points,), optional
+    inwards : ndarray, shape (n_points, 2), optional
+        Unit vectors into the tissue.
     """
 
     lateral: np.ndarray
-    cover: float
+    cover: np.ndarray
     radius: float = np.inf
     outline: np.ndarray | None = None
     along: np.ndarray | None = None
+    inwards: np.ndarray | None = None
 
     @classmethod
     def of(cls, conductor: VolumeConductor, electrodes: ElectrodeArray) -> Skin:
@@ -53,9 +54,7 @@ class Skin:
             If fewer than three electrodes differ across the fibres, where the conductor's outline is not known.
         """
         x, y = electrodes.positions[:, 0], electrodes.positions[:, 1]
-        cover = float(
-            np.asarray(getattr(conductor, "fat", 0.0)) + np.asarray(getattr(conductor, "skin", 0.0))
-        )
+        cover = np.asarray(getattr(conductor, "fat", 0.0)) + np.asarray(getattr(conductor, "skin", 0.0))
         if isinstance(conductor, PlanarConductor):
             return cls(x.copy(), cover)
         if isinstance(conductor, CylinderConductor):
@@ -78,18 +77,16 @@ class Skin:
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(outline, axis=0), axis=1))])
         along -= along.mean()
         nearest = np.argmin(np.linalg.norm(electrodes.positions[:, None, :2] - outline[None], axis=2), axis=1)
-        return cls(along[nearest], cover, outline=outline, along=along)
+        return cls(along[nearest], cover, np.inf, outline, along, _inwards(outline))
 
     def transverse(self, lateral: ArrayLike, depth: ArrayLike) -> jax.Array:
         """(x, y) of points below the skin, shape (n, 2), in the conductor's frame."""
         lateral, depth = jnp.asarray(lateral), jnp.asarray(depth)
-        if self.outline is not None and self.along is not None:
+        if self.outline is not None and self.along is not None and self.inwards is not None:
             along = jnp.asarray(self.along)
-            at = jnp.stack(
-                [jnp.interp(lateral, along, jnp.asarray(self.outline[:, i])) for i in (0, 1)], axis=-1
-            )
-            inwards = jnp.stack(
-                [jnp.interp(lateral, along, jnp.asarray(self._normals()[:, i])) for i in (0, 1)], axis=-1
+            at, inwards = (
+                jnp.stack([jnp.interp(lateral, along, jnp.asarray(of)[:, i]) for i in (0, 1)], axis=-1)
+                for of in (self.outline, self.inwards)
             )
             return at + depth[:, None] * inwards / jnp.linalg.norm(inwards, axis=-1, keepdims=True)
         if np.isinf(self.radius):
@@ -97,11 +94,10 @@ class Skin:
         angle, distance = lateral / self.radius, self.radius - depth
         return jnp.stack([distance * jnp.sin(angle), distance * jnp.cos(angle)], axis=-1)
 
-    def _normals(self) -> np.ndarray:
-        """Unit vectors into the tissue at the points of the outline."""
-        outline = np.asarray(self.outline)
-        tangent = np.gradient(outline, axis=0)
-        normal = np.column_stack([tangent[:, 1], -tangent[:, 0]])
-        inwards = -outline
-        normal *= np.sign(np.sum(normal * inwards, axis=1))[:, None]
-        return normal / np.linalg.norm(normal, axis=1, keepdims=True)
+
+def _inwards(outline: np.ndarray) -> np.ndarray:
+    """Unit vectors into the tissue, towards the origin, at the points of an outline."""
+    tangent = np.gradient(outline, axis=0)
+    normal = np.column_stack([tangent[:, 1], -tangent[:, 0]])
+    normal *= np.sign(np.sum(normal * -outline, axis=1))[:, None]
+    return normal / np.linalg.norm(normal, axis=1, keepdims=True)

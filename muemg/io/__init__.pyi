@@ -3,8 +3,13 @@ from ._contents import Contents as Contents
 from ._files import is_folder_name as is_folder_name
 from ._files import read as read
 from ._files import write as write
+from ._munitquest_check import SubmissionCheck as SubmissionCheck
+from ._munitquest_check import check_submission as check_submission
 from ._registry import FORMATS as FORMATS
 from ._registry import FileFormat as FileFormat
 from .bids import bids_recordings as bids_recordings
 from .bids import read_bids as read_bids
 from .bids import write_bids as write_bids
+from .munitquest import Prediction as Prediction
+from .munitquest import runtime_environment as runtime_environment
+from .munitquest import write_submission as write_submission

@@ -1,6 +1,8 @@
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .comparison import find_duplicates as find_duplicates
+from .competition import CompetitionScore as CompetitionScore
+from .competition import munitquest_score as munitquest_score
 from .matching import best_delay as best_delay
 from .matching import match_spikes as match_spikes
 from .quality import coefficient_of_dispersion as coefficient_of_dispersion
@@ -9,7 +11,13 @@ from .quality import detect_spikes as detect_spikes
 from .quality import interspike_intervals as interspike_intervals
 from .quality import mean_discharge_rate as mean_discharge_rate
 from .quality import pulse_to_noise_ratio as pulse_to_noise_ratio
+from .quality import separability as separability
 from .quality import silhouette as silhouette
 from .quality import silhouette_of_heights as silhouette_of_heights
 from .quality import source_peaks as source_peaks
 from .quality import two_class_threshold as two_class_threshold
+from .reconstruction import explained_variance as explained_variance
+from .variants import PNR_VARIANTS as PNR_VARIANTS
+from .variants import SILHOUETTE_VARIANTS as SILHOUETTE_VARIANTS
+from .variants import pulse_to_noise_variant as pulse_to_noise_variant
+from .variants import silhouette_variant as silhouette_variant

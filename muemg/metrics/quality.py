@@ -21,6 +21,7 @@ __all__ = [
     "interspike_intervals",
     "mean_discharge_rate",
     "pulse_to_noise_ratio",
+    "separability",
     "silhouette",
     "silhouette_of_heights",
     "source_peaks",
@@ -194,9 +195,52 @@ def silhouette(
     """
     values = _as_source(source)
     at = _as_spikes(spikes, values.size)
-    peaks, heights = source_peaks(values, sampling_rate, min_distance=min_distance)
-    near = _distance_to_nearest(peaks, at) < 0.5 * min_distance * sampling_rate
-    return silhouette_of_heights(values[at] * np.abs(values[at]), heights[~near])
+    others = values[_other_peaks(values, at, sampling_rate, min_distance)]
+    return silhouette_of_heights(values[at] * np.abs(values[at]), others**2)
+
+
+def separability(
+    source: npt.ArrayLike,
+    spikes: npt.ArrayLike,
+    sampling_rate: float,
+    *,
+    min_distance: float = REFRACTORY_PERIOD,
+) -> float:
+    """Gap between the low spikes and the high other peaks of a source, over the mean height of the spikes.
+
+    (p₁₀ of s at the spikes − p₉₀ of s at the other peaks) / mean of s at the spikes, the percentiles interpolated
+    linearly (Mamidanna et al. 2025). It is 1 for spikes of one height above silence and negative where the lowest
+    tenth of the spikes and the highest tenth of the other peaks overlap. Spikes and other peaks as for `silhouette`,
+    but the source enters as it is, not squared.
+
+    Parameters
+    ----------
+    source : array_like, shape (n_samples,)
+        Output of a separation filter; no unit.
+    spikes : array_like of int, shape (n_spikes,)
+        Sample indices of the discharges.
+    sampling_rate : float
+        In Hz.
+    min_distance : float
+        Shortest distance in seconds between two peaks.
+
+    Returns
+    -------
+    float
+        At most 1; not-a-number without spikes or other peaks, or where the spikes' mean is not positive.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a spike lies outside the source.
+    """
+    values = _as_source(source)
+    at = _as_spikes(spikes, values.size)
+    others = values[_other_peaks(values, at, sampling_rate, min_distance)]
+    if not at.size or not others.size or values[at].mean() <= 0:
+        return float("nan")
+    gap = np.percentile(values[at], 10) - np.percentile(others, 90)
+    return float(gap / values[at].mean())
 
 
 def pulse_to_noise_ratio(source: npt.ArrayLike, spikes: npt.ArrayLike) -> float:
@@ -313,6 +357,12 @@ def _as_spikes(spikes: npt.ArrayLike, n_samples: int) -> np.ndarray:
     if at.min() < 0 or at.max() >= n_samples:
         raise InvalidArgumentError(f"spikes must lie in 0..{n_samples - 1}, got {at.min()}..{at.max()}")
     return at.astype(np.int64)
+
+
+def _other_peaks(values: np.ndarray, at: np.ndarray, sampling_rate: float, min_distance: float) -> np.ndarray:
+    """Peaks of a source with no spike nearer than half of `min_distance`."""
+    peaks, _ = source_peaks(values, sampling_rate, min_distance=min_distance)
+    return peaks[_distance_to_nearest(peaks, at) >= 0.5 * min_distance * sampling_rate]
 
 
 def _distance_to_nearest(points: np.ndarray, targets: np.ndarray) -> np.ndarray:

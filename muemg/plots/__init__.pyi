@@ -1,3 +1,4 @@
+from .anatomy import plot_anatomy as plot_anatomy
 from .muaps import plot_muap as plot_muap
 from .quality_strips import plot_quality as plot_quality
 from .raster import plot_raster as plot_raster

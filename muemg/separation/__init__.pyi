@@ -1,3 +1,5 @@
+from ._blind import BlindSeparation as BlindSeparation
+from .ckc import CKC as CKC
 from .editing import Editor as Editor
 from .fastica import FastICA as FastICA
 from .filters import learn_filters as learn_filters
@@ -7,3 +9,5 @@ from .online import OnlineDecoder as OnlineDecoder
 from .online import decode as decode
 from .tracking import Tracking as Tracking
 from .tracking import track as track
+from .upper_bound import cancelling_upper_bound as cancelling_upper_bound
+from .upper_bound import linear_upper_bound as linear_upper_bound

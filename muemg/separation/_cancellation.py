@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from muemg.metrics.quality import silhouette_of_heights, source_peaks
 from muemg.separation._detection import detect_spikes
 from muemg.separation._extension import Extended, Whitening
 from muemg.separation._search import SearchSettings
+from muemg.separation._threads import in_pieces
 
 __all__ = ["Redetection", "best_responses", "redetect"]
 
@@ -49,7 +51,7 @@ class Redetection:
 
 
 def best_responses(
-    templates: np.ndarray, whitening: Whitening, n_delays: int, offset: int
+    templates: np.ndarray, whitening: Whitening, n_delays: int, offset: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each template the window of R samples that the filter sees best.
 
@@ -61,6 +63,8 @@ def best_responses(
         R.
     offset : int
         Sample of the templates at which the discharge lies.
+    spacing : int
+        Samples from one delayed copy to the next.
 
     Returns
     -------
@@ -70,14 +74,14 @@ def best_responses(
         Samples from the discharge to the peak of the filter's output.
     """
     n_units, n_lags, n_channels = templates.shape
-    padded = np.zeros((n_units, n_lags + 2 * n_delays, n_channels), dtype=np.float32)
-    padded[:, n_delays : n_delays + n_lags] = templates
-    padded = padded.reshape(n_units, (n_lags + 2 * n_delays) * n_channels)
+    span = (n_delays - 1) * spacing + 1
+    padded = np.zeros((n_units, n_lags + 2 * span, n_channels), dtype=np.float32)
+    padded[:, span : span + n_lags] = templates
     # Sample of the template at which the window ends: near the discharge, where the template is strongest, since the
     # cut ends of a template are steps that no real response holds.
-    last = np.arange(max(0, offset - n_delays), min(n_lags, offset + 2 * n_delays), max(1, n_delays // 8))
-    # x̃(t) ends with x(t): the window is R·C numbers side by side.
-    windows = np.stack([padded[:, (end + 1) * n_channels :][:, : n_delays * n_channels] for end in last])
+    last = np.arange(max(0, offset - span), min(n_lags, offset + 2 * span), max(1, span // 8))
+    windows = np.stack([padded[:, end + 1 : end + 1 + span : spacing] for end in last])
+    windows = windows.reshape(len(last), n_units, n_delays * n_channels)
     deflections = np.linalg.norm(windows @ whitening.matrix.T, axis=2)
     best = np.argmax(deflections, axis=0)
     return windows[best, np.arange(n_units)], last[best] - offset
@@ -106,32 +110,56 @@ def redetect(
         Sample of the templates at which the discharge lies.
     settings : SearchSettings
     """
-    n_units, n_lags, n_channels = templates.shape
+    n_units = len(templates)
     n_samples, n_delays = residual.n_samples, residual.n_delays
-    responses, delays = best_responses(templates, whitening, n_delays, offset)
+    responses, delays = best_responses(templates, whitening, n_delays, offset, residual.spacing)
     filters, _ = whitening.filters(responses)
     sources = residual.filter(filters)
-    margin = n_lags + 2 * n_delays
-    tail = np.zeros((n_delays - 1, n_channels), dtype=np.float32)
-    for u in range(n_units):
-        own = Extended.of(np.concatenate([templates[u], tail]), n_delays).rows @ filters[u]
+    outputs = _own_outputs(templates, filters, n_delays, residual.spacing)
+
+    def add_own(u: int) -> None:
         # The output of the filter follows the discharge by `delays[u]`: shift it back onto the discharge.
-        track = np.zeros(n_samples + 2 * margin, dtype=np.float32)
-        track[margin : margin + n_samples] = sources[u]
-        for spike in trains[u]:
-            first = spike - offset + margin
-            track[first : first + len(own)] += own
-        sources[u] = track[margin + delays[u] : margin + delays[u] + n_samples]
+        sources[u] = _with_own(sources[u], outputs[u], trains[u] - offset, delays[u])
+
+    in_pieces(add_own, range(n_units))
     found, silhouettes = detect_spikes(sources, settings.min_distance)
 
     def alone(u: int) -> np.ndarray:
-        observed = residual.rows[np.clip(found[u] + delays[u], 0, n_samples - 1)]
+        observed = residual.at(np.clip(found[u] + delays[u], 0, n_samples - 1))
         observed[_near(found[u], trains[u], 2)] += responses[u]
         return observed @ whitening.matrix.T
 
-    judged = [_held_out(alone(u), sources[u], found[u], settings) for u in range(n_units)]
+    judged = in_pieces(lambda u: _held_out(alone(u), sources[u], found[u], settings), range(n_units))
     held_out = np.array(judged).reshape(n_units, 2)
     return Redetection(found, sources, silhouettes, held_out[:, 0], held_out[:, 1], alone)
+
+
+def _own_outputs(templates: np.ndarray, filters: np.ndarray, n_delays: int, spacing: int) -> np.ndarray:
+    """Each filter's output on its own unit's template, shape (n_units, n_lags + span − 1)."""
+    n_units, n_lags, n_channels = templates.shape
+    tail = (n_delays - 1) * spacing
+
+    def output(u: int) -> np.ndarray:
+        padded = np.zeros((n_lags + tail, n_channels), dtype=np.float32)
+        padded[:n_lags] = templates[u]
+        return Extended.of(padded, n_delays, spacing).at(np.arange(n_lags + tail)) @ filters[u]
+
+    return np.array(in_pieces(output, range(n_units))).reshape(n_units, n_lags + tail)
+
+
+@numba.njit(cache=True, nogil=True)
+def _with_own(source, own, firsts, delay):
+    """A source with its unit's own output added at each discharge, `delay` samples earlier."""
+    n_samples = len(source)
+    seen = np.zeros(n_samples, dtype=source.dtype)
+    for t in range(max(0, -delay), min(n_samples, n_samples - delay)):
+        seen[t] = source[t + delay]
+    for first in firsts:
+        for i in range(len(own)):
+            t = first + i - delay
+            if 0 <= t < n_samples:
+                seen[t] += own[i]
+    return seen
 
 
 def _near(samples: np.ndarray, train: np.ndarray, width: int) -> np.ndarray:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from muemg.separation._threads import in_pieces
+
 __all__ = ["detect_spikes"]
 
 
@@ -27,16 +29,11 @@ def detect_spikes(sources: np.ndarray, min_distance: int) -> tuple[list[np.ndarr
         Sample indices, one array per source.
     silhouettes : ndarray, shape (n_sources,)
     """
-    n_sources, n_samples = sources.shape
-    capacity = n_samples // max(1, min_distance) + 2
-    positions = np.empty((n_sources, capacity), dtype=np.int64)
-    counts = np.zeros(n_sources, dtype=np.int64)
-    silhouettes = np.zeros(n_sources)
-    _detect_all(sources, max(1, min_distance), positions, counts, silhouettes)
-    return [positions[i, : counts[i]].copy() for i in range(n_sources)], silhouettes
+    found = in_pieces(lambda source: _detect(source, max(1, min_distance)), sources)
+    return [spikes for spikes, _ in found], np.array([silhouette for _, silhouette in found], dtype=float)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _peaks(source, min_distance, positions, heights):
     """Positive local maxima, highest first claiming `min_distance` on either side; heights are squared."""
     n_samples = len(source)
@@ -105,7 +102,7 @@ def _peaks(source, min_distance, positions, heights):
     return kept
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _two_classes(heights):
     """Threshold between two classes of heights: the split of least within-class sum of squares."""
     ordered = np.sort(heights)
@@ -131,38 +128,39 @@ def _two_classes(heights):
     return 0.5 * (ordered[split - 1] + ordered[split])
 
 
-@numba.njit(cache=True, parallel=True)
-def _detect_all(sources, min_distance, positions, counts, silhouettes):
-    for b in numba.prange(len(sources)):
-        heights = np.empty(positions.shape[1])
-        n = _peaks(sources[b], min_distance, positions[b], heights)
-        heights = heights[:n]
-        if n < 2:
-            continue
-        threshold = _two_classes(heights)
-        n_spikes = 0
-        spike_mean = 0.0
-        other_mean = 0.0
-        for i in range(n):
-            if heights[i] > threshold:
-                spike_mean += heights[i]
-                n_spikes += 1
-            else:
-                other_mean += heights[i]
-        if n_spikes == 0 or n_spikes == n:
-            continue
-        spike_mean /= n_spikes
-        other_mean /= n - n_spikes
-        within = 0.0
-        between = 0.0
-        k = 0
-        for i in range(n):
-            if heights[i] > threshold:
-                within += (heights[i] - spike_mean) ** 2
-                between += (heights[i] - other_mean) ** 2
-                positions[b, k] = positions[b, i]
-                k += 1
-        counts[b] = k
-        larger = max(within, between)
-        # One discharge is its own centroid: no measure of anything.
-        silhouettes[b] = (between - within) / larger if k > 1 and larger > 0 else 0.0
+@numba.njit(cache=True, nogil=True)
+def _detect(source, min_distance):
+    capacity = len(source) // min_distance + 2
+    positions = np.empty(capacity, dtype=np.int64)
+    heights = np.empty(capacity)
+    n = _peaks(source, min_distance, positions, heights)
+    heights = heights[:n]
+    if n < 2:
+        return positions[:0].copy(), 0.0
+    threshold = _two_classes(heights)
+    n_spikes = 0
+    spike_mean = 0.0
+    other_mean = 0.0
+    for i in range(n):
+        if heights[i] > threshold:
+            spike_mean += heights[i]
+            n_spikes += 1
+        else:
+            other_mean += heights[i]
+    if n_spikes == 0 or n_spikes == n:
+        return positions[:0].copy(), 0.0
+    spike_mean /= n_spikes
+    other_mean /= n - n_spikes
+    within = 0.0
+    between = 0.0
+    k = 0
+    for i in range(n):
+        if heights[i] > threshold:
+            within += (heights[i] - spike_mean) ** 2
+            between += (heights[i] - other_mean) ** 2
+            positions[k] = positions[i]
+            k += 1
+    larger = max(within, between)
+    # One discharge is its own centroid: no measure of anything.
+    silhouette = (between - within) / larger if k > 1 and larger > 0 else 0.0
+    return positions[:k].copy(), silhouette

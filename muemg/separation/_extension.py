@@ -1,24 +1,28 @@
 """Extended observations: every channel with its delayed copies, seen as a bank of FIR filters.
 
-A separation filter on the extended observations x̃(t) = [x(t−R+1), …, x(t)] is a bank of C finite impulse
-responses of R taps. With the signal stored sample by sample, x̃(t) is R·C numbers that already lie side by side in
-memory: x̃ is a view, never a copy. Row t of the view overlaps row t + 1, which BLAS does not take; but
-every R-th row does not overlap, so that a filter over the whole signal is R matrix products on the signal itself.
-The covariance of x̃ is block-Toeplitz and comes from R lagged covariances of x.
+A separation filter on the extended observations x̃(t) = [x(t−(R−1)d), …, x(t−d), x(t)] is a bank of C finite impulse
+responses of R taps, d samples apart. A signal without anything above a quarter of its sampling rate loses nothing
+at d = 2, and the same R·C numbers cover twice the time. The extended matrix, R times the signal, is never held: taken
+apart by d, every R-th row of it lies in the signal as it is, without overlap, so that a filter over the whole
+signal is R·d matrix products on pieces of the signal itself. The covariance of x̃ is block-Toeplitz and comes from R
+lagged covariances of x.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import scipy.linalg
-from numpy.lib.stride_tricks import as_strided
 
-__all__ = ["Extended", "Whitening", "whiten", "whiten_above"]
+from muemg.separation._threads import factorising, in_pieces
 
-_STRETCH = 16_384  # samples filtered in one go: the outputs are turned around while they are in the cache
+__all__ = ["Extended", "Whitening", "whiten", "whiten_above", "whiten_within"]
+
+_STRETCH = 8192  # samples filtered in one go
+_PIECE = 1024  # observations gathered in one go
 
 
 @dataclass(frozen=True)
@@ -27,63 +31,98 @@ class Extended:
 
     Attributes
     ----------
-    padded : ndarray of float32, shape (R−1 + n_samples + padding, n_channels)
+    padded : ndarray of float32, shape ((R−1)·spacing + n_samples + padding, n_channels)
         The signal sample by sample, framed by zeros.
     n_delays : int
         R.
     n_samples : int
+    spacing : int
+        Samples from one copy to the next.
     """
 
     padded: np.ndarray
     n_delays: int
     n_samples: int
+    spacing: int = 1
 
     @classmethod
-    def of(cls, by_sample: np.ndarray, n_delays: int) -> Extended:
+    def of(cls, by_sample: np.ndarray, n_delays: int, spacing: int = 1) -> Extended:
         """Extend a signal of shape (n_samples, n_channels)."""
         n_samples, n_channels = by_sample.shape
-        filled = -(-n_samples // n_delays) * n_delays
-        padded = np.zeros((n_delays - 1 + filled, n_channels), dtype=np.float32)
-        padded[n_delays - 1 : n_delays - 1 + n_samples] = by_sample
-        return cls(padded, n_delays, n_samples)
+        before = (n_delays - 1) * spacing
+        filled = -(-n_samples // (n_delays * spacing)) * n_delays * spacing
+        padded = np.zeros((before + filled, n_channels), dtype=np.float32)
+        padded[before : before + n_samples] = by_sample
+        return cls(padded, n_delays, n_samples, spacing)
+
+    @classmethod
+    def within(cls, framed: np.ndarray, margin: int, n_delays: int, spacing: int = 1) -> Extended:
+        """Extend a signal that is framed by `margin` zeros on either side: as it lies, if they suffice."""
+        n_samples = len(framed) - 2 * margin
+        before = (n_delays - 1) * spacing
+        filled = -(-n_samples // (n_delays * spacing)) * n_delays * spacing
+        if before > margin or filled - n_samples > margin:
+            return cls.of(framed[margin : margin + n_samples], n_delays, spacing)
+        return cls(framed[margin - before : margin + filled], n_delays, n_samples, spacing)
 
     @property
     def by_sample(self) -> np.ndarray:
         """The signal itself, shape (n_samples, n_channels)."""
-        return self.padded[self.n_delays - 1 : self.n_delays - 1 + self.n_samples]
+        before = (self.n_delays - 1) * self.spacing
+        return self.padded[before : before + self.n_samples]
 
     @property
-    def rows(self) -> np.ndarray:
-        """All extended observations as a read-only view, shape (n_samples, R·C)."""
-        width = self.n_delays * self.padded.shape[1]
-        step = self.padded.strides[0]
-        return as_strided(
-            self.padded, (self.n_samples, width), (step, step // self.padded.shape[1]), writeable=False
-        )
+    def span(self) -> int:
+        """Samples that one extended observation covers."""
+        return (self.n_delays - 1) * self.spacing + 1
 
-    def _phase(self, phase: int, first: int, n_rows: int) -> np.ndarray:
-        """Rows first + phase, first + phase + R, …: a matrix without overlap."""
-        n_channels = self.padded.shape[1]
-        start = first + phase
-        return self.padded[start : start + n_rows * self.n_delays].reshape(n_rows, self.n_delays * n_channels)
+    @property
+    def dimension(self) -> int:
+        """Numbers in one extended observation, R·C."""
+        return self.n_delays * self.padded.shape[1]
+
+    def at(self, samples: np.ndarray) -> np.ndarray:
+        """Extended observations at these samples, a copy of shape (n, R·C)."""
+        return _gather(self.padded, np.asarray(samples, dtype=np.int64), self.n_delays, self.spacing)
+
+    def _stretches(self) -> list[tuple[int, int]]:
+        """Pieces of the signal: first sample, and number of rows in each phase."""
+        block = self.n_delays * self.spacing
+        total = (len(self.padded) - (self.n_delays - 1) * self.spacing) // block
+        step = max(1, _STRETCH // block)
+        return [(start * block, min(step, total - start)) for start in range(0, total, step)]
+
+    def _phases(self, first: int, count: int) -> Iterator[tuple[int, int, np.ndarray]]:
+        """The observations of a stretch as matrices without overlap.
+
+        For p < spacing and q < R, the observations at first + p + (q + R·i)·spacing, shape (count, R·C).
+        """
+        length = (count * self.n_delays + self.n_delays - 1) * self.spacing
+        piece = self.padded[first : first + length]
+        for p in range(self.spacing):
+            part = np.ascontiguousarray(piece[p :: self.spacing])
+            for q in range(self.n_delays):
+                yield p, q, part[q : q + count * self.n_delays].reshape(count, self.dimension)
 
     def lagged_covariances(self) -> np.ndarray:
-        """E[x(t) xᵀ(t−r)] for r = 0 … R−1, the signal taken as zero outside its ends.
+        """E[x(t) xᵀ(t−r·spacing)] for r = 0 … R−1, the signal taken as zero outside its ends.
 
         Returns
         -------
         ndarray of float64, shape (R, n_channels, n_channels)
         """
         n_delays, n_channels = self.n_delays, self.padded.shape[1]
-        n_rows = (len(self.padded) - n_delays + 1) // n_delays
-        total = np.zeros((n_channels, n_delays * n_channels))
+
+        def products(stretch: tuple[int, int]) -> np.ndarray:
+            total = np.zeros((n_channels, self.dimension), dtype=np.float32)
+            for _, _, past in self._phases(*stretch):
+                total += past[:, -n_channels:].T @ past
+            return total
+
         # Summed in double precision over pieces that are short enough for single.
-        for phase in range(n_delays):
-            now = self.padded[n_delays - 1 + phase :: n_delays]
-            for first in range(0, n_rows, _STRETCH):
-                stop = min(n_rows, first + _STRETCH)
-                past = self._phase(phase, first * n_delays, stop - first)
-                total += now[first:stop].T @ past
+        total = np.zeros((n_channels, self.dimension))
+        for piece in in_pieces(products, self._stretches()):
+            total += piece
         return total.reshape(n_channels, n_delays, n_channels).transpose(1, 0, 2)[::-1] / self.n_samples
 
     def covariance(self) -> np.ndarray:
@@ -111,33 +150,68 @@ class Extended:
         -------
         ndarray of float32, shape (n_sources, n_samples)
         """
-        n_sources, n_delays = len(filters), self.n_delays
+        n_sources = len(filters)
         taps = np.ascontiguousarray(filters, dtype=np.float32).T
         sources = np.empty((n_sources, self.n_samples), dtype=np.float32)
-        n_rows = max(1, _STRETCH // n_delays)
-        total = (len(self.padded) - n_delays + 1) // n_delays
-        out = np.empty((min(n_rows, total), n_delays, n_sources), dtype=np.float32)
-        for start in range(0, total, n_rows):
-            count = min(n_rows, total - start)
-            for phase in range(n_delays):
-                np.matmul(self._phase(phase, start * n_delays, count), taps, out=out[:count, phase])
-            first = start * n_delays
-            last = min(self.n_samples, first + count * n_delays)
-            sources[:, first:last] = out[:count].reshape(count * n_delays, n_sources)[: last - first].T
+
+        def outputs(stretch: tuple[int, int]) -> None:
+            first, count = stretch
+            out = np.empty((count, self.n_delays, self.spacing, n_sources), dtype=np.float32)
+            for p, q, observed in self._phases(first, count):
+                out[:, q, p] = observed @ taps
+            last = min(self.n_samples, first + count * self.n_delays * self.spacing)
+            # Turned around while it is in the cache.
+            sources[:, first:last] = out.reshape(count * self.n_delays * self.spacing, n_sources)[
+                : last - first
+            ].T
+
+        in_pieces(outputs, self._stretches())
         return sources
+
+    def project(self, matrix: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """The extended observations at these samples in the coordinates that the rows of a matrix measure.
+
+        Parameters
+        ----------
+        matrix : ndarray of float32, shape (n, R·C)
+        samples : ndarray of int64, shape (k,)
+
+        Returns
+        -------
+        ndarray of float32, shape (k, n)
+        """
+        projected = np.empty((len(samples), len(matrix)), dtype=np.float32)
+
+        def piece(first: int) -> None:
+            np.matmul(
+                self.at(samples[first : first + _PIECE]), matrix.T, out=projected[first : first + _PIECE]
+            )
+
+        in_pieces(piece, range(0, len(samples), _PIECE))
+        return projected
 
     def mean_responses(self, trains: Sequence[np.ndarray]) -> np.ndarray:
         """Mean of the extended observations at the discharges of each train, shape (n_trains, R·C).
 
         Discharges outside the signal (a train that was shifted) do not count.
         """
-        rows = self.rows
-        responses = np.zeros((len(trains), rows.shape[1]), dtype=np.float32)
+        responses = np.zeros((len(trains), self.dimension), dtype=np.float32)
         for response, train in zip(responses, trains):
             inside = train[(train >= 0) & (train < self.n_samples)]
             if len(inside):
-                response[:] = rows[inside].mean(axis=0)
+                response[:] = self.at(inside).mean(axis=0)
         return responses
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(padded, samples, n_delays, spacing):
+    n_channels = padded.shape[1]
+    observations = np.empty((len(samples), n_delays * n_channels), dtype=padded.dtype)
+    for i in range(len(samples)):
+        for j in range(n_delays):
+            for c in range(n_channels):
+                observations[i, j * n_channels + c] = padded[samples[i] + j * spacing, c]
+    return observations
 
 
 @dataclass(frozen=True)
@@ -193,13 +267,28 @@ def whiten(covariance: np.ndarray, *, discarded: float = 0.5) -> tuple[Whitening
     floor : float
         The noise floor, in the covariance's unit.
     """
-    values, vectors = scipy.linalg.eigh(covariance, driver="evd", check_finite=False)
+    with factorising():
+        values, vectors = scipy.linalg.eigh(covariance, driver="evd", check_finite=False)
     floor = float(values[: max(1, int(len(values) * discarded))].mean())
     # Rank deficiency of the signal itself (common reference, interpolated channel) goes too.
     floor = max(floor, float(values[-1]) * 1e-10)
     keep = values > floor
     matrix = np.ascontiguousarray((vectors[:, keep] / np.sqrt(values[keep])).T, np.float32)
     return Whitening(matrix), floor
+
+
+def whiten_within(covariance: np.ndarray, whitening: Whitening) -> Whitening:
+    """Whitening of another covariance on the directions that an earlier whitening has retained.
+
+    What is left of a signal once units are removed has the same noise, so that the directions of noise need not be
+    sought again: one triangular factor of the small covariance V·C·Vᵀ instead of an eigendecomposition.
+    """
+    v = whitening.matrix
+    inner = (v @ covariance.astype(np.float32)) @ v.T
+    with factorising():
+        factor = scipy.linalg.cholesky(inner, lower=True, check_finite=False)
+        inverse, _ = scipy.linalg.lapack.strtri(factor, lower=1, overwrite_c=1)
+        return Whitening(inverse @ v)
 
 
 def whiten_above(covariance: np.ndarray, floor: float) -> Whitening:
@@ -209,6 +298,7 @@ def whiten_above(covariance: np.ndarray, floor: float) -> Whitening:
     residual changes while its noise does not.
     """
     loaded = covariance + floor * np.eye(len(covariance))
-    factor = scipy.linalg.cholesky(loaded, lower=True, overwrite_a=True, check_finite=False)
-    inverse, _ = scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
+    with factorising():
+        factor = scipy.linalg.cholesky(loaded, lower=True, overwrite_a=True, check_finite=False)
+        inverse, _ = scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
     return Whitening(np.ascontiguousarray(inverse, np.float32))

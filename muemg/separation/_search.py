@@ -1,34 +1,36 @@
-"""Candidate motor units in a signal: blocks of fixed-point searches started where nothing is explained yet.
+"""Candidate motor units in a signal: blocks of sources started where nothing is explained yet.
 
 A start is the whitened observation at a peak of the activity |z(t)|²: it already resembles the response of the
 unit that discharged there. The most active samples meet the same strong units again and again; so after every
 round the surroundings of the starts and of the discharges just found are closed to further starts, and the search goes
-on until a round brings nothing.
+on until a round brings nothing, or no activity is left that noise would not show.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 
 from muemg.separation._detection import detect_spikes
 from muemg.separation._extension import Extended, Whitening
-from muemg.separation._fixed_point import fixed_point
 from muemg.separation._trains import is_new
 
 __all__ = ["SearchSettings", "refine", "search"]
 
+_SOURCES = 2**24  # numbers of sources held at once
+_ENOUGH = 60  # discharges that show where a unit's response is strongest
+
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What the search needs to know, in samples; made by `FastICA` from its parameters."""
+    """What the search needs to know, in samples; made by `Run` from a method's parameters."""
 
     sampling_rate: float
-    contrast: str
     n_starts: int
     n_rounds: int
-    n_iterations: int
     n_fit: int
     min_spikes: int
     min_distance: int
@@ -43,8 +45,9 @@ def search(
     known: list[np.ndarray],
     settings: SearchSettings,
     turn: int,
-) -> list[np.ndarray]:
-    """Trains of candidate units that are not among the known ones, by falling silhouette within a round.
+    converge: Callable[[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]], np.ndarray],
+) -> tuple[list[np.ndarray], bool]:
+    """Candidate units that are not among the known ones.
 
     Parameters
     ----------
@@ -56,31 +59,45 @@ def search(
     settings : SearchSettings
     turn : int
         Number of the pass: each learns from other samples.
+    converge : callable(whitened, starts, blind)
+        Directions to which the starts lead; see `BlindSeparation.converge`.
+
+    Returns
+    -------
+    trains : list of ndarray of int64
+        By falling silhouette within a round.
+    quiet : bool
+        Whether no observation rises above what Gaussian noise would reach: little can be left to find.
     """
     n_samples = signal.n_samples
     columns = _subset(n_samples, settings.n_fit, turn)
-    whitened = signal.rows[columns] @ whitening.matrix.T
+    whitened = signal.project(whitening.matrix, columns)
     activity = np.einsum("ij,ij->i", whitened, whitened)
     open_to_starts = np.ones(n_samples, dtype=bool)
+    open_to_starts[: signal.span + settings.reach] = False
+    open_to_starts[-settings.reach :] = False
     found: list[np.ndarray] = []
-    for _ in range(settings.n_rounds):
-        starts = _starts(np.where(open_to_starts[columns], activity, 0), settings.n_starts)
+    quiet = True
+    # Of Gaussian noise |z|² is χ² with as many degrees of freedom as there are dimensions.
+    noise = scipy.stats.chi2.isf(0.5 / len(columns), whitening.rank)
+    for round_number in range(settings.n_rounds):
+        starts = _starts(
+            np.where(open_to_starts[columns], activity, 0), columns, settings.n_starts, settings.min_distance
+        )
+        loud = len(starts) > 0 and activity[starts[0]] > noise
+        if round_number == 0:
+            quiet = not loud
+        elif not loud:
+            break
         if not len(starts):
             break
-        overlap = signal.n_delays
+        overlap = signal.span
         blind = (
             np.searchsorted(columns, columns[starts] - overlap, side="right"),
             np.searchsorted(columns, columns[starts] + overlap),
         )
-        directions = fixed_point(
-            whitened,
-            whitened[starts],
-            contrast=settings.contrast,
-            n_iterations=settings.n_iterations,
-            blind=blind,
-        )
-        sources = signal.filter(directions @ whitening.matrix)
-        trains, silhouettes = detect_spikes(sources, settings.min_distance)
+        directions = converge(whitened, whitened[starts], blind)
+        trains, silhouettes = _detect(signal, directions @ whitening.matrix, settings)
         before = len(found)
         for i in np.argsort(-silhouettes):
             if silhouettes[i] < settings.least_silhouette:
@@ -94,7 +111,20 @@ def search(
                 open_to_starts[np.clip(times + shift, 0, n_samples - 1)] = False
         if len(found) == before:
             break
-    return found
+    return found, quiet
+
+
+def _detect(
+    signal: Extended, filters: np.ndarray, settings: SearchSettings
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Trains and silhouettes of filters, a few sources of a long recording at a time."""
+    step = max(8, _SOURCES // signal.n_samples)
+    found = [
+        detect_spikes(signal.filter(filters[first : first + step]), settings.min_distance)
+        for first in range(0, len(filters), step)
+    ]
+    trains = [train for some, _ in found for train in some]
+    return trains, np.concatenate([np.zeros(0), *(silhouettes for _, silhouettes in found)])
 
 
 def _subset(n_samples: int, n_fit: int, turn: int) -> np.ndarray:
@@ -110,12 +140,21 @@ def _subset(n_samples: int, n_fit: int, turn: int) -> np.ndarray:
     return ((np.arange(n_fit) + phase) * stride).astype(np.int64)
 
 
-def _starts(activity: np.ndarray, n_starts: int) -> np.ndarray:
-    """The highest local maxima of the activity."""
+def _starts(activity: np.ndarray, samples: np.ndarray, n_starts: int, distance: int) -> np.ndarray:
+    """The highest peaks of the activity that lie at least `distance` samples apart: as many discharges."""
     rises = activity >= np.concatenate([[0], activity[:-1]])
     falls = activity > np.concatenate([activity[1:], [0]])
     peaks = np.flatnonzero(rises & falls & (activity > 0))
-    return peaks[np.argsort(-activity[peaks], kind="stable")][:n_starts]
+    taken = np.zeros(samples[-1] + 1, dtype=bool)
+    starts: list[int] = []
+    for peak in peaks[np.argsort(-activity[peaks], kind="stable")]:
+        at = samples[peak]
+        if not taken[at]:
+            starts.append(peak)
+            taken[max(0, at - distance + 1) : at + distance] = True
+            if len(starts) == n_starts:
+                break
+    return np.array(starts, dtype=np.int64)
 
 
 def refine(
@@ -124,7 +163,7 @@ def refine(
     trains: list[np.ndarray],
     settings: SearchSettings,
     *,
-    n_iterations: int = 5,
+    n_iterations: int = 3,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Spike-triggered refinement of all candidates at once, keeping each one's best iterate.
 
@@ -147,8 +186,7 @@ def refine(
             current = _centred(signal, whitening, current)
             score[:] = 0
         filters, _ = whitening.filters(signal.mean_responses(current))
-        sources = signal.filter(filters)
-        detected, silhouettes = detect_spikes(sources, settings.min_distance)
+        detected, silhouettes = _detect(signal, filters, settings)
         for i, train in enumerate(detected):
             if len(train) < settings.min_spikes:
                 continue
@@ -160,11 +198,11 @@ def refine(
 
 def _centred(signal: Extended, whitening: Whitening, trains: list[np.ndarray]) -> list[np.ndarray]:
     """Each train shifted to the delay at which the mean whitened observation is longest."""
-    n_delays = signal.n_delays
-    shifts = np.unique(np.linspace(-n_delays, n_delays, 17).astype(np.int64))
+    shifts = np.unique(np.linspace(-signal.span, signal.span, 17).astype(np.int64))
     centred = []
     for train in trains:
-        responses = signal.mean_responses([train + shift for shift in shifts])
+        some = train[:: -(-len(train) // _ENOUGH)]
+        responses = signal.mean_responses([some + shift for shift in shifts])
         lengths = np.linalg.norm(responses @ whitening.matrix.T, axis=1)
         moved = train + shifts[np.argmax(lengths)]
         centred.append(moved[(moved >= 0) & (moved < signal.n_samples)])

@@ -13,6 +13,8 @@ import numba
 import numpy as np
 import scipy.linalg
 
+from muemg.separation._threads import factorising, in_pieces
+
 __all__ = ["add_templates", "fit_templates", "similarity"]
 
 _STRETCH = 4096
@@ -44,21 +46,23 @@ def fit_templates(
     if not n_units:
         return np.zeros((0, n_lags, n_channels), dtype=np.float32)
     flat, bounds = _flatten(trains)
-    counts = _coincidences(flat, bounds, n_lags)
-    sums = _triggered_sums(by_sample, flat, bounds, n_lags, offset)
-    lag = np.arange(n_lags)
-    # The sample at lag a of unit u is at lag b of unit w when t_w − t_u = a − b.
-    gram = counts[:, :, lag[:, None] - lag[None, :] + n_lags - 1].transpose(0, 2, 1, 3)
     size = n_units * n_lags
-    gram = np.ascontiguousarray(gram)
+    sums = np.zeros((n_units, n_lags, n_channels), dtype=np.float32)
+    gram = np.zeros((n_units, n_lags, n_units, n_lags), dtype=np.float32)
+
+    def normal_equations(u: int) -> None:
+        _triggered_sum(sums[u], by_sample, trains[u], offset)
+        _spread(gram[u], _coincidences(u, flat, bounds, n_lags))
+
+    in_pieces(normal_equations, range(n_units))
     _leave_out_cut_samples(gram, flat, bounds, offset, n_samples)
-    gram = gram.reshape(size, size)
+    matrix = gram.reshape(size, size)
     # A faint ridge: two units that always discharge together share their templates instead of diverging.
-    gram[np.diag_indices(size)] += 1e-4 * np.repeat(np.maximum(np.diff(bounds), 1), n_lags)
-    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    solved = scipy.linalg.cho_solve(
-        factor, sums.reshape(size, n_channels), overwrite_b=True, check_finite=False
-    )
+    matrix[np.diag_indices(size)] += 1e-4 * np.repeat(np.maximum(np.diff(bounds), 1), n_lags)
+    # LAPACK's upper half by columns is the lower half by rows: nothing is copied.
+    with factorising():
+        factor = scipy.linalg.cho_factor(matrix.T, lower=False, overwrite_a=True, check_finite=False)
+        solved = scipy.linalg.cho_solve(factor, sums.reshape(size, n_channels), check_finite=False)
     return np.ascontiguousarray(solved.reshape(n_units, n_lags, n_channels), np.float32)
 
 
@@ -79,7 +83,11 @@ def add_templates(
     flat, bounds = _flatten(trains)
     units = np.repeat(np.arange(len(trains)), np.diff(bounds))
     order = np.argsort(flat, kind="stable")
-    _add_templates(by_sample, np.float32(sign) * templates, flat[order], units[order], offset)
+    signed, spikes, units = np.float32(sign) * templates, flat[order], units[order]
+    in_pieces(
+        lambda low: _add_templates(by_sample, signed, spikes, units, offset, low, low + _STRETCH),
+        range(0, len(by_sample), _STRETCH),
+    )
 
 
 def similarity(templates: np.ndarray) -> np.ndarray:
@@ -110,22 +118,30 @@ def _flatten(trains: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return flat, bounds
 
 
-@numba.njit(cache=True, parallel=True)
-def _coincidences(flat, bounds, n_lags):
-    """How often t_w − t_u = d for |d| < n_lags, for all pairs (u, w)."""
-    n_units = len(bounds) - 1
-    counts = np.zeros((n_units, n_units, 2 * n_lags - 1), dtype=np.float32)
-    for u in numba.prange(n_units):
-        for w in range(n_units):
-            start = bounds[w]
-            for i in range(bounds[u], bounds[u + 1]):
-                while start < bounds[w + 1] and flat[start] <= flat[i] - n_lags:
-                    start += 1
-                j = start
-                while j < bounds[w + 1] and flat[j] < flat[i] + n_lags:
-                    counts[u, w, flat[j] - flat[i] + n_lags - 1] += 1
-                    j += 1
+@numba.njit(cache=True, nogil=True)
+def _coincidences(u, flat, bounds, n_lags):
+    """How often t_w − t_u = d for |d| < n_lags, for one unit u and all w up to it."""
+    counts = np.zeros((u + 1, 2 * n_lags - 1), dtype=np.float32)
+    for w in range(u + 1):
+        start = bounds[w]
+        for i in range(bounds[u], bounds[u + 1]):
+            while start < bounds[w + 1] and flat[start] <= flat[i] - n_lags:
+                start += 1
+            j = start
+            while j < bounds[w + 1] and flat[j] < flat[i] + n_lags:
+                counts[w, flat[j] - flat[i] + n_lags - 1] += 1
+                j += 1
     return counts
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(gram, counts):
+    """Normal equations of one unit: its sample at lag a is at lag b of unit w when t_w − t_u = a − b."""
+    n_lags = len(gram)
+    for a in range(n_lags):
+        for w in range(len(counts)):
+            for b in range(n_lags):
+                gram[a, w, b] = counts[w, a - b + n_lags - 1]
 
 
 @numba.njit(cache=True)
@@ -148,34 +164,28 @@ def _leave_out_cut_samples(gram, flat, bounds, offset, n_samples):
                             gram[u, a, w, a + shift] -= 1
 
 
-@numba.njit(cache=True, parallel=True)
-def _triggered_sums(by_sample, flat, bounds, n_lags, offset):
-    """Sum of the signal around the discharges of each unit, shape (n_units, n_lags, n_channels)."""
-    n_units = len(bounds) - 1
+@numba.njit(cache=True, nogil=True)
+def _triggered_sum(total, by_sample, train, offset):
+    """Sum of the signal around the discharges of one unit, into an array of shape (n_lags, n_channels)."""
     n_samples, n_channels = by_sample.shape
-    sums = np.zeros((n_units, n_lags, n_channels), dtype=np.float32)
-    for u in numba.prange(n_units):
-        for i in range(bounds[u], bounds[u + 1]):
-            first = flat[i] - offset
-            for lag in range(max(0, -first), min(n_lags, n_samples - first)):
-                for c in range(n_channels):
-                    sums[u, lag, c] += by_sample[first + lag, c]
-    return sums
+    n_lags = len(total)
+    for spike in train:
+        first = spike - offset
+        for lag in range(max(0, -first), min(n_lags, n_samples - first)):
+            for c in range(n_channels):
+                total[lag, c] += by_sample[first + lag, c]
 
 
-@numba.njit(cache=True, parallel=True)
-def _add_templates(by_sample, templates, spikes, units, offset):
-    # Each stretch of samples belongs to one thread; discharges are in order of time.
+@numba.njit(cache=True, nogil=True)
+def _add_templates(by_sample, templates, spikes, units, offset, low, high):
+    """Add templates to the samples from `low` to `high` only; discharges are in order of time."""
     n_samples, n_channels = by_sample.shape
     n_lags = templates.shape[1]
-    n_stretches = -(-n_samples // _STRETCH)
-    for stretch in numba.prange(n_stretches):
-        low = stretch * _STRETCH
-        high = min(n_samples, low + _STRETCH)
-        i = np.searchsorted(spikes, low + offset - n_lags)
-        while i < len(spikes) and spikes[i] - offset < high:
-            first = spikes[i] - offset
-            for lag in range(max(0, low - first), min(n_lags, high - first)):
-                for c in range(n_channels):
-                    by_sample[first + lag, c] += templates[units[i], lag, c]
-            i += 1
+    high = min(n_samples, high)
+    i = np.searchsorted(spikes, low + offset - n_lags)
+    while i < len(spikes) and spikes[i] - offset < high:
+        first = spikes[i] - offset
+        for lag in range(max(0, low - first), min(n_lags, high - first)):
+            for c in range(n_channels):
+                by_sample[first + lag, c] += templates[units[i], lag, c]
+        i += 1

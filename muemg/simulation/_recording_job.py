@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from muemg import __version__
+from muemg._workers import with_threads
 from muemg.errors import FileFormatError, InvalidArgumentError
 
-__all__ = ["belongs_to", "file_checksum", "make_recording", "single_threaded", "versions"]
+__all__ = ["belongs_to", "file_checksum", "make_recording", "versions"]
 
 _LIBRARIES = ("numpy", "scipy", "jax", "jaxlib", "numba", "h5py")
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
-_XLA = "--xla_cpu_multi_thread_eigen=false"
 
 # Fraction of its memory above which a worker forgets what it has compiled.
 _FULL = 0.7
@@ -42,7 +41,7 @@ def make_recording(job: Mapping[str, Any]) -> dict[str, Any]:
     """
     # A worker that somebody else started may not have it; once these are loaded it would come too late.
     if not {"jax", "numba"} & sys.modules.keys():
-        os.environ.update(single_threaded(os.environ))
+        os.environ.update(with_threads(os.environ, 1))
     from threadpoolctl import threadpool_limits
 
     from muemg.io import Contents, write
@@ -62,14 +61,6 @@ def make_recording(job: Mapping[str, Any]) -> dict[str, Any]:
     del made
     _make_room(job["memory"])
     return {**entry, "bytes": path.stat().st_size, "sha256": file_checksum(path), "versions": versions()}
-
-
-def single_threaded(environment: Mapping[str, str]) -> dict[str, str]:
-    """Environment of a process whose libraries use one thread each; its results depend on no other count."""
-    flags = environment.get("XLA_FLAGS", "")
-    if _XLA not in flags:
-        flags = f"{flags} {_XLA}".strip()
-    return {**dict.fromkeys(_THREADS, "1"), "XLA_FLAGS": flags}
 
 
 def versions() -> dict[str, str]:

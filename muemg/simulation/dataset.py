@@ -7,16 +7,15 @@ stops a run, the next one makes what is not there with the right checksum, and n
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muemg.errors import MuemgError, check_count
-from muemg.simulation._recording_job import make_recording, single_threaded, versions
+from muemg._workers import ATTEMPTS, dask_client, require_distributed
+from muemg.errors import check_count
+from muemg.simulation._recording_job import make_recording, versions
 from muemg.simulation._store import DataSetError, Store
 from muemg.simulation.plan import Draft, Plan, json_ready
 
@@ -27,9 +26,6 @@ __all__ = ["DataSet", "DataSetError", "simulate_dataset", "worker_memory"]
 
 # Bytes that a worker takes before it holds any recording: Python, JAX and what it has compiled.
 _BASE = 1.0e9
-
-# A worker that dies is replaced and its recording tried again, so many times.
-_ATTEMPTS = 4
 
 # Seconds after which a scheduler that does not answer counts as gone.
 _PATIENCE = 20
@@ -120,12 +116,13 @@ def simulate_dataset(
     tell(0.0, "reading the plan")
     drafts = chosen.drafts()
     memory = worker_memory(drafts)
-    _require_distributed()
+    require_distributed("data sets are made with")
     with Store.opened(Path(folder), chosen, drafts, versions()) as store:
         missing = store.missing(lambda share: tell(0.05 * share, "checking what is there"))
         done = len(drafts) - len(missing)
         if missing:
-            with _client(scheduler, min(n_workers, len(missing)), memory) as client:
+            n_useful = min(n_workers, len(missing))
+            with dask_client(scheduler, n_useful, memory, patience=_PATIENCE, error=DataSetError) as client:
                 for entry in _made(client, store, chosen, missing, memory):
                     store.add(entry)
                     done += 1
@@ -206,7 +203,7 @@ def _made(
 def _said(error: BaseException, memory: int) -> str:
     if type(error).__name__ == "KilledWorker":
         return (
-            f"{_ATTEMPTS} workers died over it (killed from outside, or by the system, or above the limit of "
+            f"{ATTEMPTS} workers died over it (killed from outside, or by the system, or above the limit of "
             f"{memory / 1e9:.1f} GB)"
         )
     return str(error) or type(error).__name__
@@ -217,71 +214,6 @@ def _difference(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
     return ", ".join(
         f"{name} {theirs.get(name, 'none')} instead of {ours.get(name, 'none')}" for name in names
     )
-
-
-# ------------------------------------------------------------------ workers
-
-
-def _require_distributed() -> None:
-    try:
-        import distributed  # noqa: F401
-    except ImportError:
-        raise MuemgError(
-            'data sets are made with Dask: install it with pip install "muemg[distributed]"'
-        ) from None
-
-
-@contextmanager
-def _client(scheduler: str | None, n_workers: int, memory: int) -> Iterator[Client]:
-    """A client of the scheduler, or of workers of this machine that end with the block."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    settings = {
-        "distributed.scheduler.allowed-failures": _ATTEMPTS - 1,
-        "distributed.comm.timeouts.connect": f"{_PATIENCE}s",
-        # Results are small and nothing may stand still: above its limit a worker is stopped, not paused.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.nanny.pre-spawn-environ": single_threaded(os.environ),
-    }
-    with dask.config.set(settings), _silenced("distributed"):
-        if scheduler is not None:
-            try:
-                client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, ValueError) as error:
-                reason = str(error).splitlines()[0]
-                raise DataSetError(f"cannot reach the scheduler {scheduler!r}: {reason}") from error
-            with client:
-                yield client
-            return
-        with (
-            LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=memory,
-                # Ctrl-C in a terminal reaches the workers too; this process ends them, and they need not complain.
-                preload=["muemg.simulation._deaf_worker"],
-                dashboard_address=":0",  # any free port: the usual one may be another cluster's
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-
-
-@contextmanager
-def _silenced(name: str) -> Iterator[None]:
-    """What matters is said by our own errors; Dask's log of lost connections is for its developers."""
-    log = logging.getLogger(name)
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _quiet(fraction: float, what: str) -> None:

@@ -22,8 +22,12 @@ COMMANDS = (
     "compare",
     "decode",
     "track",
+    "features",
+    "classify",
     "report",
     "convert",
+    "benchmark",
+    "submission",
     "demo",
 )
 SMALL = [

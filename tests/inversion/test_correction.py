@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from muemg.inversion.candidates import different
-from muemg.inversion.correction import held_out, most_unexplained, share_to_trust
+from muemg.inversion.ascent import different
+from muemg.inversion.correction import held_out, share_to_trust
 
 
 def test_a_departure_of_the_size_of_its_noise_is_not_trusted():
@@ -52,11 +52,6 @@ def test_noise_peaks_are_not_confirmed_but_discharges_are():
     sil, survival = held_out(picked, mean, 1.0, fitted, np.sort(wrong), rate)
     assert sil < 0.5
     assert survival < 0.5
-
-
-def test_what_is_tolerated_follows_the_other_units():
-    assert most_unexplained(np.zeros(0)) == most_unexplained(np.array([0.01, 0.02])) == 0.12
-    assert most_unexplained(np.array([0.1, 0.2, 0.3])) == 0.2 * 3
 
 
 def test_starts_differ_and_the_best_come_first():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from muemg.separation._fixed_point import CONTRASTS, distinct, fixed_point
+from muemg.separation._kernel_compensation import compensate
 
 
 def whitened_mixture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,6 +24,36 @@ def test_every_sparse_source_is_found_with_its_sign(contrast):
     correlation = found @ sources.T / sources.shape[1]
     # log cosh bends most and has spurious fixed points; every source must still be among what was found
     np.testing.assert_array_less(0.99, correlation.max(axis=0))
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "deflation"])
+def test_orthogonal_modes_find_every_source_once(mode):
+    whitened, sources = whitened_mixture(0)
+    starts = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
+    directions = fixed_point(whitened, starts, mode=mode, n_iterations=30)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(4), atol=1e-4)
+    correlation = directions @ whitened.T @ sources.T / sources.shape[1]
+    np.testing.assert_array_less(0.99, correlation.max(axis=0))
+
+
+@pytest.mark.parametrize("exponent", [1.5, 3.0, 6.0])
+def test_the_power_contrast_climbs_its_own_contrast(exponent):
+    """E[|s|^a] grows above a = 2 and falls below, where sparse sources have less of it than Gaussian ones."""
+    whitened, _ = whitened_mixture(4)
+    start = np.random.default_rng(5).normal(size=(1, 4)).astype(np.float32)
+    start /= np.linalg.norm(start)
+    found = fixed_point(whitened, start, contrast="power", exponent=exponent, n_iterations=30)
+    before, after = (np.mean(np.abs(whitened @ w[0]) ** exponent) for w in (start, found))
+    assert (after - before) * (exponent - 2) > 0
+
+
+def test_peaks_lead_to_the_same_sources():
+    whitened, sources = whitened_mixture(6)
+    peaks = np.flatnonzero((sources > 1).any(axis=0))[::20]
+    blind = (peaks, peaks + 1)
+    found = compensate(whitened, whitened[peaks], n_iterations=8, n_peaks=100, blind=blind) @ whitened.T
+    correlation = found @ sources.T / sources.shape[1]
+    np.testing.assert_array_less(0.98, correlation.max(axis=0))
 
 
 def test_starts_that_meet_are_iterated_once():

@@ -13,7 +13,7 @@ from muemg.separation._trains import distinct_trains, is_new, shared_spikes
 from muemg.separation._verdict import _MOST_SHORT, _short_intervals
 from tests.separation._scenes import N_LAGS, OFFSET, RATE, convolved, regular_trains, smooth_templates
 
-SETTINGS = SearchSettings(RATE, "skewness", 32, 8, 8, 20_480, 10, 20, 2, 60)
+SETTINGS = SearchSettings(RATE, 32, 8, 20_480, 10, 20, 2, 60)
 
 
 def test_shared_spikes_by_hand():

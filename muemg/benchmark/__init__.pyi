@@ -1,0 +1,13 @@
+from .cases import BenchmarkError as BenchmarkError
+from .cases import Case as Case
+from .cases import Scene as Scene
+from .cases import scene_names as scene_names
+from .methods import Method as Method
+from .page import write_page as write_page
+from .regression import compare_runs as compare_runs
+from .runner import Results as Results
+from .runner import run_benchmark as run_benchmark
+from .suites import Suite as Suite
+from .suites import suite_names as suite_names
+from .tables import markdown as markdown
+from .tables import summary as summary

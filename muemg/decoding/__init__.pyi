@@ -1,0 +1,15 @@
+from .commands import CommandSeparation as CommandSeparation
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .online import Decision as Decision
+from .online import OnlineClassifier as OnlineClassifier
+from .pipelines import CLASSIFIERS as CLASSIFIERS
+from .pipelines import REGRESSORS as REGRESSORS
+from .pipelines import make_classifier as make_classifier
+from .pipelines import make_regressor as make_regressor
+from .rejection import RejectingClassifier as RejectingClassifier
+from .smoothing import Hysteresis as Hysteresis
+from .smoothing import MajorityVote as MajorityVote
+from .splits import check_split as check_split
+from .splits import trial_splits as trial_splits
+from .tables import read_windows as read_windows
