@@ -55,7 +55,8 @@ def repeated(simulation: muemg.Simulation, duration: float) -> tuple[muemg.Recor
     starts = range(0, n_samples, recording.n_samples)
     trains = [np.concatenate([train + start for start in starts]) for train in simulation.spikes]
     spikes = muemg.SpikeTrains(tuple(train[train < n_samples] for train in trains), rate, n_samples)
-    return recording.with_signal(signal), spikes
+    signal.flags.writeable = False  # handed over: a recording copies what may still change
+    return muemg.Recording(signal, rate, recording.electrodes), spikes
 
 
 def right(found: muemg.Decomposition, truth: muemg.SpikeTrains) -> int:

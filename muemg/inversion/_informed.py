@@ -44,19 +44,17 @@ if TYPE_CHECKING:
 __all__ = ["InformedRun"]
 
 _LEAST_REFINED = 0.8  # silhouette of a candidate to enter the joint fit
-_HOPELESS = (
-    0.6  # share of a potential left by the model above which a new unit is not removed from the signal
-)
+# Share of a potential left by the model above which a new unit is not removed from the signal.
+_HOPELESS = 0.6
 _SAME = 0.5  # share of common discharges from which a unit keeps the parameters it was given
 # Gauss–Newton steps of a unit when it is new, at every later fit, and at the end.
 _FIRST_STEPS, _LATER_STEPS, _LAST_STEPS = 4, 1, 5
 _SETTLED = 0.98  # agreement of a train with itself one fit earlier from which its parameters stay
 _RHYTHMIC = 0.8  # expected agreement from which a train's rhythm can be trusted to mend it
-_MANY, _CONFIRMED = (
-    15,
-    0.9,
-)  # discharges whose rhythm is evidence, and the silhouette and survival it is worth
+_MANY = 15  # discharges whose rhythm is evidence
+_CONFIRMED = 0.9  # silhouette and survival that it is worth
 _LEAST_EXPECTED = 0.9  # expected agreement of an accepted unit
+_FIRM = 0.95  # expected agreement of a unit that is believed though it shows only with the others removed
 _MISFIT = 0.3  # share of a typical potential left by the model from which a note is made
 
 
@@ -340,6 +338,12 @@ class InformedRun(Run):
         )
         held, survival = np.where(rhythmic[:, None], np.maximum(judged, _CONFIRMED), judged).T
         return replace(seen, held_out=held, survival=survival)
+
+    def _seen_plainly(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """As without a model, but a unit of firm rhythm needs no witness on the untouched signal."""
+        trains, silhouettes = super()._seen_plainly()
+        firm = [len(own) >= _MANY and expected_agreement(own) >= _FIRM for own in self.trains]
+        return [own if sure else plain for own, plain, sure in zip(self.trains, trains, firm)], silhouettes
 
     def _keep(self, seen: Redetection, n_known: int) -> None:
         """As without a model, but no new unit that no territory explains; and trains are brought into rhythm."""
