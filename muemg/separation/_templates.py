@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numba
 import numpy as np
+import scipy.fft
 import scipy.linalg
 
 from muemg.separation._threads import factorising, in_pieces
@@ -18,6 +19,8 @@ from muemg.separation._threads import factorising, in_pieces
 __all__ = ["add_templates", "fit_templates", "similarity"]
 
 _STRETCH = 4096
+_LARGEST_FACTORED = 9000  # unknowns per channel; above, cube and square of them are too many
+_MOST_ITERATIONS, _PRECISION = 60, 1e-4
 
 
 def fit_templates(
@@ -48,6 +51,8 @@ def fit_templates(
     flat, bounds = _flatten(trains)
     size = n_units * n_lags
     sums = np.zeros((n_units, n_lags, n_channels), dtype=np.float32)
+    if size > _LARGEST_FACTORED:
+        return _fit_iteratively(by_sample, trains, sums, offset)
     gram = np.zeros((n_units, n_lags, n_units, n_lags), dtype=np.float32)
 
     def normal_equations(u: int) -> None:
@@ -64,6 +69,61 @@ def fit_templates(
         factor = scipy.linalg.cho_factor(matrix.T, lower=False, overwrite_a=True, check_finite=False)
         solved = scipy.linalg.cho_solve(factor, sums.reshape(size, n_channels), check_finite=False)
     return np.ascontiguousarray(solved.reshape(n_units, n_lags, n_channels), np.float32)
+
+
+def _fit_iteratively(
+    by_sample: np.ndarray, trains: Sequence[np.ndarray], sums: np.ndarray, offset: int
+) -> np.ndarray:
+    """The same least squares by conjugate gradients, for many units or a high sampling rate.
+
+    The normal equations are convolutions, (G h)_u = Σ_w c_uw ∗ h_w with c_uw the coincidences of two trains: one small
+    matrix product for each frequency, and nothing of the size of G is held. Each channel has its own step. Discharges
+    whose window is cut by an end are left out of the fit.
+    """
+    n_units, n_lags, _ = sums.shape
+    n_samples = len(by_sample)
+    whole = [train[(train >= offset) & (train + n_lags - offset <= n_samples)] for train in trains]
+    flat, bounds = _flatten(whole)
+    counts = np.zeros((n_units, n_units, 2 * n_lags), dtype=np.float32)
+
+    def normal_equations(u: int) -> None:
+        _triggered_sum(sums[u], by_sample, whole[u], offset)
+        found = _coincidences(u, flat, bounds, n_lags)
+        # Lag d stands at d modulo twice the window.
+        counts[u, : u + 1, :n_lags] = found[:, n_lags - 1 :]
+        counts[u, : u + 1, n_lags + 1 :] = found[:, : n_lags - 1]
+
+    in_pieces(normal_equations, range(n_units))
+    spectrum = scipy.fft.rfft(counts, axis=2).transpose(2, 0, 1)
+    # c_wu(d) = c_uw(−d)
+    lower = np.tril(spectrum)
+    spectrum = lower + np.tril(spectrum, -1).conj().transpose(0, 2, 1)
+    weight = np.maximum(np.diff(bounds), 1).astype(np.float32)[:, None, None]
+
+    def apply(templates: np.ndarray) -> np.ndarray:
+        product = spectrum @ scipy.fft.rfft(templates, 2 * n_lags, axis=1).transpose(1, 0, 2)
+        spread = scipy.fft.irfft(product.transpose(1, 0, 2), 2 * n_lags, axis=1)[:, :n_lags]
+        return spread + np.float32(1e-4) * weight * templates
+
+    solved = sums / weight
+    left = sums - apply(solved)
+    scaled = left / weight
+    direction = scaled.copy()
+    strength = np.einsum("ulc,ulc->c", left, scaled)
+    enough = _PRECISION**2 * np.einsum("ulc,ulc->c", sums, sums / weight)
+    for _ in range(_MOST_ITERATIONS):
+        if (strength <= enough).all():
+            break
+        image = apply(direction)
+        curvature = np.einsum("ulc,ulc->c", direction, image)
+        step = strength / np.where(curvature > 0, curvature, np.inf)
+        solved += step * direction
+        left -= step * image
+        scaled = left / weight
+        renewed = np.einsum("ulc,ulc->c", left, scaled)
+        direction = scaled + renewed / np.where(strength > 0, strength, np.inf) * direction
+        strength = renewed
+    return np.ascontiguousarray(solved, np.float32)
 
 
 def add_templates(

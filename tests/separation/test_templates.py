@@ -79,3 +79,20 @@ def test_similarity_is_that_of_the_best_lag():
         for k in range(-40, 41)
     )
     assert abs(table[0, 1] - by_hand) < 1e-5
+
+
+def test_iterations_give_what_the_factor_gives(monkeypatch):
+    from muemg.separation import _templates
+
+    rng = np.random.default_rng(11)
+    n_samples, n_lags, offset = 20_000, 40, 20
+    trains = [np.sort(rng.choice(np.arange(100, n_samples - 100), 300, replace=False)) for _ in range(5)]
+    truth = rng.normal(size=(5, n_lags, 3)).astype(np.float32)
+    signal = rng.normal(scale=0.1, size=(n_samples, 3)).astype(np.float32)
+    add_templates(signal, truth, trains, offset)
+    factored = fit_templates(signal, trains, n_lags, offset)
+    monkeypatch.setattr(_templates, "_LARGEST_FACTORED", 0)
+    iterated = fit_templates(signal, trains, n_lags, offset)
+    # the iteration stops at 1e-4 of the right-hand side
+    np.testing.assert_allclose(iterated, factored, atol=2e-3)
+    np.testing.assert_allclose(iterated, truth, atol=0.05)
